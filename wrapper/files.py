@@ -1,0 +1,156 @@
+"""Where our files are, and how they are written so that a killed process leaves old or new."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from wrapper.errors import StoreError
+
+NAME = "atmos-wrap"
+
+
+def state_dir(environ: Mapping[str, str]) -> str:
+    """Return STATE: sessions and everything else that signs (design 7)."""
+    return os.path.join(_base(environ, "STATE", ".local/state"), NAME)
+
+
+def cache_dir(environ: Mapping[str, str]) -> str:
+    """Return CACHE: what may be deleted at any time."""
+    return os.path.join(_base(environ, "CACHE", ".cache"), NAME)
+
+
+def config_dir(environ: Mapping[str, str]) -> str:
+    """Return CONFIG: the user's own settings."""
+    return os.path.join(_base(environ, "CONFIG", ".config"), NAME)
+
+
+def atmos_dir(environ: Mapping[str, str], kind: str) -> str:
+    """Return Atmos's own directory of `kind` (CONFIG, CACHE or DATA), ending in `atmos`.
+
+    Source: reference/atmos-auth.md 5.1.
+    """
+    default = {"CONFIG": ".config", "CACHE": ".cache", "DATA": ".local/share"}[kind]
+    return os.path.join(_base(environ, kind, default), "atmos")
+
+
+def _base(environ: Mapping[str, str], kind: str, default: str) -> str:
+    for name in (f"ATMOS_XDG_{kind}_HOME", f"XDG_{kind}_HOME"):
+        if environ.get(name):
+            return environ[name]
+    return os.path.join(environ.get("HOME") or os.path.expanduser("~"), default)
+
+
+def make_private_dir(path: str) -> None:
+    """Make a directory and its parents with mode 0700.
+
+    Raises: StoreError when that is not possible.
+    """
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise _store_error("make the directory", path, error) from error
+
+
+def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Write a file so that readers see the old content or the new, never a part.
+
+    Raises: StoreError.
+    """
+    make_private_dir(os.path.dirname(path))
+    temporary = f"{path}.{os.getpid()}.{time.monotonic_ns():x}.tmp"
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                os.fchmod(stream.fileno(), mode)
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise _store_error("write", path, error) from error
+
+
+def write_if_changed(path: str, data: bytes, mode: int = 0o600) -> bool:
+    """Write a file unless it holds these bytes with this mode already; say whether it was written."""
+    try:
+        with open(path, "rb") as stream:
+            same = stream.read() == data and (os.fstat(stream.fileno()).st_mode & 0o777) == mode
+    except OSError:
+        same = False
+    if not same:
+        write_atomic(path, data, mode)
+    return not same
+
+
+def read_private(path: str, limit: int = 1 << 20) -> bytes | None:
+    """Return the bytes of a file of ours; None when it is not there or cannot be trusted.
+
+    A symlink, another owner's file, one that others can read or write, and one larger than
+    `limit` bytes are not trusted. Raises: StoreError when the disk refuses.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
+            return None
+        raise _store_error("read", path, error) from error
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(stream.fileno())
+        if status.st_uid != os.geteuid() or status.st_mode & 0o077 or status.st_size > limit:
+            return None
+        return stream.read()
+
+
+def remove(path: str) -> bool:
+    """Remove a file; say whether there was one. Raises: StoreError."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _store_error("remove", path, error) from error
+    return True
+
+
+@contextmanager
+def lock(path: str, label: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold an exclusive lock file; one process at a time.
+
+    `label` is written into the file for those who wait. When another process holds the lock,
+    `waiting` is called once with the holder's label and pid, then this call waits. The lock goes
+    with the process. Raises: StoreError.
+    """
+    make_private_dir(os.path.dirname(path))
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _store_error("lock", path, error) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is not None:
+                waiting(os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip())
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{label} (pid {os.getpid()})\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _store_error(action: str, path: str, error: OSError) -> StoreError:
+    reason = error.strerror or str(error)
+    return StoreError(
+        f"cannot {action} {path}: {reason}",
+        hint="check the disk and the permissions, or point XDG_STATE_HOME and XDG_CACHE_HOME elsewhere",
+    )

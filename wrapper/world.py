@@ -1,0 +1,91 @@
+"""The outside as one value: environment, directory, streams, clock, terminal, browser."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TextIO
+
+
+class World(NamedTuple):
+    """What a command may see of the machine. Tests replace it field by field with `_replace`.
+
+    `now` gives seconds since the epoch. `stdin_tty` and `stderr_tty` say whether a person can be
+    asked; `open_browser` returns False when there is none.
+    """
+
+    environ: Mapping[str, str]
+    cwd: str
+    stdin: TextIO
+    stdout: TextIO
+    stderr: TextIO
+    now: Callable[[], float]
+    stdin_tty: bool
+    stderr_tty: bool
+    open_browser: Callable[[str], bool]
+
+    @property
+    def home(self) -> str:
+        """Return the home directory: `HOME`, else what the password database says."""
+        return self.environ.get("HOME") or os.path.expanduser("~")
+
+    @property
+    def in_ci(self) -> bool:
+        """Say whether this is a build machine, where nobody is asked anything."""
+        return self.environ.get("CI", "").lower() not in ("", "0", "false")
+
+    @property
+    def can_ask(self) -> bool:
+        """Say whether a question may be put: a terminal on both sides, not CI, not switched off.
+
+        Source: reference/atmos-auth.md 2.2.
+        """
+        setting = self.environ.get("ATMOS_INTERACTIVE", "true").lower()
+        allowed = setting not in ("false", "0", "no", "off")
+        return allowed and self.stdin_tty and self.stderr_tty and not self.in_ci
+
+
+def real() -> World:
+    """Return the machine as this process sees it."""
+    return World(
+        environ=dict(os.environ),
+        cwd=_cwd(),
+        stdin=sys.stdin,
+        stdout=sys.stdout,
+        stderr=sys.stderr,
+        now=time.time,
+        stdin_tty=_is_tty(0),
+        stderr_tty=_is_tty(2),
+        open_browser=_open_browser,
+    )
+
+
+def _cwd() -> str:
+    """Return the working directory, as the shell names it (`PWD`) if that is the same place."""
+    try:
+        physical = os.getcwd()
+    except FileNotFoundError:
+        return ""
+    logical = os.environ.get("PWD", "")
+    if os.path.isabs(logical) and logical != physical:
+        try:
+            if os.path.samefile(logical, physical):
+                return os.path.normpath(logical)
+        except OSError:
+            return physical
+    return physical
+
+
+def _is_tty(descriptor: int) -> bool:
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False
+
+
+def _open_browser(url: str) -> bool:
+    import webbrowser
+
+    return webbrowser.open(url)
