@@ -4,14 +4,68 @@ from __future__ import annotations
 
 import sys
 
+from wrapper import world as outside
+from wrapper.errors import WrapError
+
 
 def main() -> int:
-    """Run one command line; return its exit code."""
-    from wrapper import world
+    """Run this process's command line; return its exit code."""
+    return run(sys.argv[1:], outside.real())
 
-    here = world.real()
-    here.stderr.write("atmos-wrap: no command\n")
-    return 64
+
+def run(argv: list[str], world: outside.World) -> int:
+    """Run one command line; return its exit code, with every error told on stderr."""
+    try:
+        code = _dispatch(argv, world)
+        world.stdout.flush()
+        return code
+    except WrapError as error:
+        from wrapper import ui
+
+        ui.write(world, ui.render(error, world.cwd))
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        _silence_stdout()
+        return 141
+    except (Exception, RecursionError) as fault:
+        return _internal(fault, world)
+
+
+def _dispatch(argv: list[str], world: outside.World) -> int:
+    first = argv[0] if argv else ""
+    if first == "credential-process":
+        from wrapper.auth import delivery
+
+        return delivery.credential_process(argv[1:], world)
+    from wrapper import cli
+
+    return cli.main(argv, world)
+
+
+def _silence_stdout() -> None:
+    """Keep the interpreter from complaining about the closed pipe at exit."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+def _internal(fault: BaseException, world: outside.World) -> int:
+    """Tell of a fault of ours without a traceback: what, and where in the program."""
+    import traceback
+
+    from wrapper import ui
+    from wrapper.errors import InternalError
+
+    frames = traceback.extract_tb(fault.__traceback__)
+    place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "unknown"
+    error = InternalError(
+        f"internal fault: {type(fault).__name__} in {place}",
+        hint="this is a fault of atmos-wrap, not of your configuration: please report it",
+    )
+    ui.write(world, ui.render(error, world.cwd))
+    return error.exit_code
 
 
 if __name__ == "__main__":
