@@ -1,0 +1,94 @@
+# Everything a developer runs. Needs Python 3.11 or later and make; `demo` and `test` need terraform as well.
+#
+#   PYTHON   the interpreter to use (default: the newest suitable one on this machine)
+#   VENV     where its environment is made (default: .venv)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell .ci/find-python newest)
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CONFORMANCE ?= ../shared/conformance
+JOBS ?= 2
+TESTS ?= tests
+SHELL_FILES = $(shell git ls-files -- 'shell/*.bash' 'completions/*.bash' '*.sh' '*.bash' .ci | sort -u)
+
+.PHONY: help install lint format type test demo bench fuzz conformance wheel constraints clean python terraform
+
+help: ## what can be run
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+python:
+	@if [ -z '$(PYTHON)' ]; then \
+	  echo 'error: no Python from 3.11 on was found in PATH or among the versions of pyenv' >&2; \
+	  echo 'hint: install one (with its venv module), or name it: make PYTHON=/path/to/python3.13 …' >&2; exit 1; fi
+	@command -v '$(PYTHON)' >/dev/null || { echo 'error: $(PYTHON) is not a program' >&2; exit 1; }
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "error: $(PYTHON) is $$('$(PYTHON)' -V 2>&1): at least 3.11 is needed" >&2; \
+	  echo 'hint: name another one: make PYTHON=/path/to/python3.13 …' >&2; exit 1; }
+	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo 'error: $(PYTHON) cannot make virtual environments' >&2; \
+	  echo 'hint: install its venv module (Debian: python3-venv)' >&2; exit 1; }
+
+terraform:
+	@command -v terraform >/dev/null || { \
+	  echo 'error: terraform is not in PATH' >&2; \
+	  echo 'hint: install Terraform 1.10 or later: developer.hashicorp.com/terraform/install' >&2; exit 1; }
+
+install: $(READY) ## make the environment
+
+$(READY): constraints-dev.txt pyproject.toml | python
+	@echo 'installing into $(VENV) …'
+	@'$(PYTHON)' -m venv '$(VENV)'
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r constraints-dev.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lint: $(READY) ## style, layers, shell files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/shellcheck $(SHELL_FILES)
+	$(BIN)/shfmt -d $(SHELL_FILES)
+
+format: $(READY) ## put the files into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/shfmt -w $(SHELL_FILES)
+
+type: $(READY) ## mypy --strict
+	$(BIN)/mypy
+
+test: $(READY) | terraform ## the tests
+	$(BIN)/pytest -n $(JOBS) $(TESTS)
+
+demo: $(READY) | terraform ## the main job, on an embedded AWS
+	@$(BIN)/python -m tests.fakes.demo
+
+bench: $(READY) | terraform ## measure start-up and overhead
+	$(BIN)/python -m tests.bench
+
+fuzz: $(READY) ## 100,000 broken inputs
+	$(BIN)/python -m tests.fuzz
+
+conformance: $(READY) ## compare with the recorded behaviour of Atmos
+	@[ -d '$(CONFORMANCE)' ] || { echo 'error: $(CONFORMANCE) is not there; name it: make conformance CONFORMANCE=…' >&2; exit 1; }
+	$(BIN)/python -m tests.conformance '$(CONFORMANCE)' --jobs $(JOBS)
+
+wheel: $(READY) ## build the wheel, install it into an empty environment, try it
+	$(BIN)/python .ci/check_wheel.py
+
+constraints: $(READY) ## resolve the dependencies anew (needs the network)
+	$(BIN)/python -m pip install -q uv
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+	  --no-emit-index-url --no-emit-find-links -o constraints.txt pyproject.toml
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+	  --no-emit-index-url --no-emit-find-links -c constraints.txt --group dev -o constraints-dev.txt pyproject.toml
+
+clean: ## remove what was made here
+	rm -rf .venv .venv-* dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .import_linter_cache
