@@ -1,0 +1,127 @@
+"""The command line: which module answers, and how usage errors are told."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from wrapper.cli import args
+from wrapper.errors import UsageError, near
+
+if TYPE_CHECKING:
+    from wrapper.world import World
+
+# First word of a command -> the modules under wrapper.cli that register it.
+COMMANDS = {
+    "auth": ("auth",),
+    "describe": ("show", "stacks"),
+    "list": ("show", "stacks", "auth"),
+    "profile": ("show",),
+    "validate": ("stacks",),
+    "version": ("show",),
+}
+MODULES = ("auth", "show", "stacks")
+# Commands that hand the rest of the line to another program; they never meet Typer.
+PROGRAMS = ("exec", "aws", "gcloud", "az", "kubectl", "atmos")
+
+
+def main(argv: Sequence[str], world: World) -> int:
+    """Run one command line; return its exit code. Raises: WrapError."""
+    at = args.command_at(argv)
+    word = argv[at] if at is not None else ""
+    if word in args.TERRAFORM:
+        from wrapper.cli import terraform
+
+        return terraform.main(list(argv), world)
+    given, rest = args.split_globals(argv, world.environ)
+    world = args.enter(given, world)
+    if word in PROGRAMS or rest[:2] == ["auth", "exec"]:
+        from wrapper.cli import programs
+
+        return programs.main(rest, given, world)
+    if rest == ["--version"]:
+        rest = ["version"]
+    return _typer(word, rest, given, world)
+
+
+def _typer(word: str, rest: list[str], given: args.Globals, world: World) -> int:
+    import typer
+    from typer.exceptions import TyperException
+
+    from wrapper.cli.session import Session
+
+    if word and word not in COMMANDS:
+        known = [*COMMANDS, *PROGRAMS, *args.TERRAFORM]
+        raise UsageError(
+            f'unknown command "{word}"',
+            hint=near(word, known) or "`atmos-wrap --help` lists the commands",
+        )
+    command = typer.main.get_command(build(word))
+    try:
+        code: Any = command.main(
+            args=rest,
+            prog_name="atmos-wrap",
+            standalone_mode=False,
+            obj=Session(world, given),
+        )
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
+    except TyperException as error:
+        return _usage(error, world)
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: Any, world: World) -> int:
+    """Tell a usage error; help that was asked for by typing nothing is no error."""
+    from wrapper import ui
+
+    message = str(getattr(error, "message", error))
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        ui.write(world, message.rstrip() + "\n")
+        return UsageError.exit_code
+    path = context.command_path if context is not None else "atmos-wrap"
+    raise UsageError(message.rstrip(".") or "wrong usage", hint=f"see `{path} --help`") from error
+
+
+def build(word: str = "") -> Any:
+    """Return the Typer application, with the modules of one first word or, without it, of all."""
+    import typer
+
+    app = typer.Typer(
+        name="atmos-wrap",
+        help="Run Terraform and the cloud CLIs as the right identity.",
+        epilog=_EPILOG,
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def root() -> None:
+        """Run Terraform and the cloud CLIs as the right identity."""
+
+    for module in MODULES if word not in COMMANDS else COMMANDS[word]:
+        importlib.import_module(f"wrapper.cli.{module}").register(app)
+    return app
+
+
+def group(app: Any, name: str, text: str) -> Any:
+    """Return the sub-command group of that name, made and added on first use."""
+    import typer
+
+    for info in app.registered_groups:
+        if info.name == name:
+            return info.typer_instance
+    made = typer.Typer(help=text, no_args_is_help=True, rich_markup_mode=None)
+    app.add_typer(made, name=name)
+    return made
+
+
+_EPILOG = """\
+Also: terraform|tofu SUBCOMMAND COMPONENT -s STACK [terraform options] runs Terraform (`atmos-wrap
+terraform --help`); exec|aws|gcloud|az|kubectl [-i IDENTITY | -c COMPONENT -s STACK] … runs another
+program. Everywhere: -s/--stack, -i/--identity, --profile, --base-path, -C/--chdir, --logs-level."""

@@ -1,0 +1,89 @@
+"""One command from start to end; the only module that knows both stacks and auth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wrapper.env import EnvDelta
+
+if TYPE_CHECKING:
+    from wrapper.auth import Auth, Choice, Setting
+    from wrapper.config import Config
+    from wrapper.stacks import Component
+    from wrapper.world import World
+
+
+class Ready(NamedTuple):
+    """A program's identity and environment, signed in and written.
+
+    `environ` is the complete environment; `delta` what the identity changed in it.
+    """
+
+    choice: Choice
+    delta: EnvDelta
+    environ: dict[str, str]
+
+
+def auth_of(config: Config, component: Component | None, world: World) -> Auth:
+    """Return the merged `auth` of the configuration and, if given, the component.
+
+    Raises: Problems with every fault and its place.
+    Source: design 8.
+    """
+    from wrapper import auth
+
+    if component is None:
+        return auth.read(config.data.get("auth") or {}, config.auth_layers, config.dir, world)
+    layers = (*config.auth_layers, *component.auth_layers)
+    return auth.read(component.section.get("auth") or {}, layers, config.dir, world)
+
+
+def sign_in(
+    config: Config,
+    component: Component | None,
+    wanted: Setting | None,
+    world: World,
+    *,
+    environ: Mapping[str, str] | None = None,
+) -> Ready:
+    """Choose the identity, sign in to it and the required ones, and write what programs read.
+
+    `environ` is the environment that the identity is laid over (default: the configuration's).
+    Raises: ConfigError, AuthError, StoreError.
+    """
+    from wrapper import auth, ui
+
+    base = dict(config.environ if environ is None else environ)
+    world = world._replace(environ=dict(config.environ))
+    known = auth_of(config, component, world)
+    choice = auth.select(known, wanted, world)
+    if choice.name is None:
+        return Ready(choice, EnvDelta(), base)
+    for warning in auth.sign_in(known, choice.name, world):
+        ui.warn(world, warning)
+    delta = auth.environment(known, choice.name, world)
+    write_files(delta)
+    return Ready(choice, delta, delta.apply(base))
+
+
+def write_files(delta: EnvDelta) -> None:
+    """Write the files of a delta, each only if it differs. Raises: StoreError."""
+    from wrapper import files
+
+    for path, data in delta.files.items():
+        files.write_if_changed(path, data)
+
+
+def section_env(section: Mapping[str, Any]) -> EnvDelta:
+    """Return an `env` section as a delta: null removes, anything else is text as Go prints it.
+
+    Source: reference/atmos-stacks.md 3.7, 5.7.
+    """
+    from wrapper.stacks import go_text
+
+    given = {str(k): v for k, v in section.items()}
+    return EnvDelta(
+        {k: v if isinstance(v, str) else go_text(v) for k, v in given.items() if v is not None},
+        frozenset(k for k, v in given.items() if v is None),
+    )
