@@ -29,13 +29,16 @@ class Layer(NamedTuple):
     """What one file says in one section, lowest first.
 
     `section` is one of SECTIONS of the `auth` merge; `path` the absolute file; `prefix` the key
-    path inside the file under which `data` stands (for looking up a line).
+    path inside the file under which `data` stands (for looking up a line). `rank` matters in
+    configuration files only: where layers stand in the order in which their default markers win,
+    it says in which order the values of identities win, lowest first.
     """
 
     section: str
     path: str
     prefix: tuple[str, ...]
     data: Mapping[str, Any]
+    rank: int = 0
 
 
 # Order of the sections that feed `auth`, lowest first (design 8).

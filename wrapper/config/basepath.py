@@ -1,0 +1,46 @@
+"""Where relative paths of the configuration start."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+
+class Anchors(NamedTuple):
+    """The directories that a base path may be relative to; `git` and `config` may be ''."""
+
+    git: str
+    config: str
+    cwd: str
+    local: bool  # cwd itself is configured
+
+
+def resolve(value: str, anchors: Anchors, *, runtime: bool) -> str:
+    """Return the absolute base path.
+
+    `runtime` says that the value comes from a flag or a variable, not from a file.
+    Source: reference/atmos-stacks.md 1.6.
+    """
+    if os.path.isabs(value):
+        return os.path.normpath(value)
+    config = anchors.config or anchors.cwd
+    first = value.replace("\\", "/").split("/")[0]
+    if not value or (value == "." and not anchors.local and not runtime):
+        return anchors.git or config
+    if first in (".", ".."):
+        return _join(anchors.cwd if runtime else config, value)
+    candidates = _candidates(anchors, config, runtime)
+    for directory in candidates:
+        if os.path.exists(os.path.join(directory, value)):
+            return _join(directory, value)
+    return _join(candidates[0], value)
+
+
+def _candidates(anchors: Anchors, config: str, runtime: bool) -> tuple[str, ...]:
+    if anchors.git:
+        return (anchors.git, anchors.cwd)
+    return (anchors.cwd, config) if runtime else (config,)
+
+
+def _join(directory: str, value: str) -> str:
+    return os.path.normpath(os.path.join(directory, value))

@@ -1,0 +1,194 @@
+"""The YAML functions that atmos.yaml, its imports and profiles may use.
+
+Source: reference/atmos-stacks.md 1.7.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from wrapper.errors import ConfigError, Location
+
+SUPPORTED = (
+    "!env !exec !include !include.raw !repo-root !git.root !git.sha !git.branch !git.ref"
+    " !git.repository !git.owner !git.name !git.host !git.url !cwd !random !unset !append"
+).split()
+
+
+class FromEnv(str):
+    """Text that `!env` gave; remembers the variable, so that a secret can be kept from programs."""
+
+    variable: str = ""
+
+
+class Surroundings(NamedTuple):
+    """What the functions may see. `passive` forbids to run programs."""
+
+    environ: Mapping[str, str]
+    cwd: str
+    git_root: str
+    passive: bool = False
+
+
+def read_file(path: str, around: Surroundings, trail: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the map that a file holds, functions evaluated, keys as written.
+
+    Raises: ConfigError with the place.
+    """
+    data = _parse(_bytes(path), path, around, trail)
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ConfigError("the file must hold a map", at=Location(path, 1, 1))
+    return data
+
+
+def _parse(text: bytes, path: str, around: Surroundings, trail: tuple[str, ...]) -> Any:
+    from wrapper import yamlio
+
+    def evaluate(tag: str, value: Any, at: Location) -> Any:
+        if tag in ("!append", "!unset"):
+            return yamlio.plain_tags(tag, value, at)
+        if tag not in SUPPORTED:
+            raise ConfigError(
+                f"{tag} cannot be used here", at=at, hint=f"supported: {' '.join(SUPPORTED)}"
+            )
+        if not isinstance(value, str):
+            raise ConfigError(f"{tag} takes text", at=at)
+        return _call(tag, value.strip(), at, around, (*trail, path))
+
+    return yamlio.load(text, path, evaluate).data
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read()
+    except OSError as error:
+        raise ConfigError(f"cannot read the file: {error.strerror or error}", at=path) from error
+
+
+def _call(tag: str, text: str, at: Location, around: Surroundings, trail: tuple[str, ...]) -> Any:
+    if tag == "!env":
+        return _env(text, at, around.environ)
+    if tag == "!cwd":
+        return os.path.normpath(os.path.join(around.cwd, text)) if text else around.cwd
+    if tag == "!random":
+        return _random(text, at)
+    if tag == "!exec":
+        return _exec(text, at, around)
+    if tag in ("!include", "!include.raw"):
+        return _include(tag, text, at, around, trail)
+    from wrapper.config import git
+
+    return git.call(tag, text, at, around)
+
+
+def words(text: str, at: Location) -> list[str]:
+    """Split a function's arguments; quotes keep spaces. Raises: ConfigError."""
+    if "'" not in text and '"' not in text and "\\" not in text:
+        return text.split()
+    import shlex
+
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise ConfigError(f"unbalanced quotes: {text}", at=at) from error
+
+
+def _env(text: str, at: Location, environ: Mapping[str, str]) -> str:
+    name, *default = words(text, at)[:2] or [""]
+    if not name:
+        raise ConfigError("!env needs the name of a variable", at=at)
+    value = FromEnv(environ.get(name, default[0] if default else ""))
+    value.variable = name
+    return value
+
+
+def _random(text: str, at: Location) -> int:
+    import random
+
+    bounds = words(text, at)
+    try:
+        numbers = [int(bound) for bound in bounds]
+    except ValueError as error:
+        raise ConfigError(f"!random takes whole numbers, not {text}", at=at) from error
+    if len(numbers) > 2:
+        raise ConfigError("!random takes at most two numbers", at=at)
+    low, high = numbers if len(numbers) == 2 else (0, *numbers, 65535)[:2]
+    if low > high:
+        raise ConfigError(f"!random: {low} is more than {high}", at=at)
+    return random.randint(low, high)
+
+
+def _exec(command: str, at: Location, around: Surroundings) -> Any:
+    if around.passive:
+        raise ConfigError("!exec is not run here", at=at)
+    import json
+    import subprocess
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", command],
+        cwd=around.cwd or None,
+        env=dict(around.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ConfigError(f"!exec ended with exit code {done.returncode}: {command}", at=at)
+    text = done.stdout.decode("utf-8", "replace")
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text.rstrip("\n")
+
+
+def _include(
+    tag: str, text: str, at: Location, around: Surroundings, trail: tuple[str, ...]
+) -> Any:
+    name, *query = words(text, at)[:2] or [""]
+    if not name:
+        raise ConfigError(f"{tag} needs a path", at=at)
+    if "://" in name or "::" in name:
+        raise ConfigError(f"{tag} of a remote file is not supported: {name}", at=at)
+    path = _included(name, at, around)
+    if path in trail:
+        raise ConfigError(f"files include each other: {' -> '.join((*trail, path))}", at=at)
+    content = _bytes(path)
+    if tag == "!include.raw":
+        return content.decode("utf-8", "replace")
+    value = _content(content, path, at, around, trail)
+    for step in query[0].strip(".").split(".") if query else ():
+        if step and (not isinstance(value, dict) or step not in value):
+            raise ConfigError(f"{name} has no {query[0]}", at=at)
+        value = value[step] if step else value
+    return value
+
+
+def _included(name: str, at: Location, around: Surroundings) -> str:
+    """Find an included file: next to the file that names it, else in the git root, else in cwd."""
+    places = (os.path.dirname(at.path), around.git_root, around.cwd)
+    for place in places[: 1 if name.startswith(("./", "../")) else 3]:
+        path = os.path.normpath(os.path.join(place, name)) if place else ""
+        if path and os.path.isfile(path):
+            return path
+    raise ConfigError(f"the included file {name} does not exist", at=at)
+
+
+def _content(
+    content: bytes, path: str, at: Location, around: Surroundings, trail: tuple[str, ...]
+) -> Any:
+    name = os.path.basename(path)
+    extension = os.path.splitext(name)[1]
+    if extension in (".yaml", ".yml", ".json"):
+        return _parse(content, path, around, trail)
+    if name == ".env" or name.startswith(".env.") or extension == ".env":
+        from wrapper.config import dotenv
+
+        return dotenv.parse(content.decode("utf-8", "replace"), path)
+    if extension in (".hcl", ".tf", ".tfvars"):
+        raise ConfigError(f"!include of {extension} files is not supported here", at=at)
+    return content.decode("utf-8", "replace")

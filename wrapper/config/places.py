@@ -1,0 +1,85 @@
+"""Looking at a configuration: where a key was set, and how `describe config` shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from wrapper.errors import Location
+
+if TYPE_CHECKING:
+    from wrapper.config import Config
+
+MASKED = "***"
+_SECRET_KEYS = ("secret_access_key", "session_token", "password", "client_secret")
+
+
+def where(config: Config, keys: Sequence[str]) -> Location | None:
+    """Return the place of the setting that won, from the files' own text."""
+    from wrapper import yamlio
+
+    if ".".join(keys) in config.overridden:
+        return None
+    for path in _winners(config, keys):
+        try:
+            with open(path, "rb") as stream:
+                return yamlio.locate(stream.read(), path, tuple(keys))
+        except OSError:
+            return Location(path, 1, 1)
+    return None
+
+
+def _winners(config: Config, keys: Sequence[str]) -> list[str]:
+    """Return the files that hold the key, highest first."""
+    if tuple(keys[:2]) == ("auth", "identities") and len(keys) > 2:
+        ranked = sorted(config.auth_layers, key=lambda layer: layer.rank, reverse=True)
+        return [layer.path for layer in ranked if _has(layer.data, keys[1:])]
+    return [part.path for part in reversed(config.parts) if _has(part.data, keys)]
+
+
+def _has(data: Any, keys: Sequence[str]) -> bool:
+    for key in keys:
+        if not isinstance(data, Mapping):
+            return False
+        if key not in data:
+            same = [name for name in data if name.lower() == key.lower()]
+            if len(same) != 1:
+                return False
+            key = same[0]
+        data = data[key]
+    return True
+
+
+def described(config: Config) -> dict[str, Any]:
+    """Return the configuration as `describe config` shows it; secrets are masked.
+
+    Source: reference/atmos-stacks.md 6.3.
+    """
+    shown = {key: value for key, value in config.data.items() if key != "import"}
+    shown["auth"] = {"realm": _realm(config), **_masked(config.data.get("auth", {}))}
+    shown.update(
+        cli_config_path=config.cli_config_path,
+        basePathAbsolute=config.base_path,
+        stacksBaseAbsolutePath=config.stacks_dir,
+        terraformDirAbsolutePath=config.terraform_dir,
+    )
+    return shown
+
+
+def _realm(config: Config) -> str:
+    if not config.cli_config_path:
+        return "default"
+    import hashlib
+
+    return hashlib.sha256(config.cli_config_path.lower().encode()).hexdigest()[:16]
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            key: MASKED if key in _SECRET_KEYS and isinstance(entry, str) and entry else _masked(entry)
+            for key, entry in value.items()
+        }
+    if isinstance(value, list):
+        return [_masked(entry) for entry in value]
+    return value
