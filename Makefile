@@ -9,7 +9,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-PYTHON ?= $(shell .ci/find-python newest)
+PYTHON ?=
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -18,22 +18,10 @@ JOBS ?= 2
 TESTS ?= tests
 SHELL_FILES = $(shell git ls-files -- 'shell/*.bash' 'completions/*.bash' '*.sh' '*.bash' .ci | sort -u)
 
-.PHONY: help install lint format type test demo bench fuzz conformance wheel constraints clean python terraform
+.PHONY: help install lint format type test demo bench fuzz conformance wheel constraints clean terraform
 
 help: ## what can be run
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
-
-python:
-	@if [ -z '$(PYTHON)' ]; then \
-	  echo 'error: no Python from 3.11 on was found in PATH or among the versions of pyenv' >&2; \
-	  echo 'hint: install one (with its venv module), or name it: make PYTHON=/path/to/python3.13 …' >&2; exit 1; fi
-	@command -v '$(PYTHON)' >/dev/null || { echo 'error: $(PYTHON) is not a program' >&2; exit 1; }
-	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-	  echo "error: $(PYTHON) is $$('$(PYTHON)' -V 2>&1): at least 3.11 is needed" >&2; \
-	  echo 'hint: name another one: make PYTHON=/path/to/python3.13 …' >&2; exit 1; }
-	@'$(PYTHON)' -c 'import ensurepip, venv' 2>/dev/null || { \
-	  echo 'error: $(PYTHON) cannot make virtual environments' >&2; \
-	  echo 'hint: install its venv module (Debian: python3-venv)' >&2; exit 1; }
 
 terraform:
 	@command -v terraform >/dev/null || { \
@@ -42,11 +30,8 @@ terraform:
 
 install: $(READY) ## make the environment
 
-$(READY): constraints-dev.txt pyproject.toml | python
-	@echo 'installing into $(VENV) …'
-	@'$(PYTHON)' -m venv '$(VENV)'
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r constraints-dev.txt
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+$(READY): constraints-dev.txt pyproject.toml
+	@.ci/make-venv '$(VENV)' '$(PYTHON)'
 	@touch $@
 
 lint: $(READY) ## style, layers, shell files

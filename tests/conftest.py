@@ -1,0 +1,149 @@
+"""What tests share: an environment that owes nothing to the machine, the installed program, a cloud."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.fakes import aws
+
+KEPT = ("PATH", "TMPDIR", "CI", "PYTEST_", "COVERAGE_", "HYPOTHESIS_")
+
+
+class Result(NamedTuple):
+    """How a run of the program ended."""
+
+    exit: int
+    stdout: str
+    stderr: str
+
+
+class Cli:
+    """The installed `atmos-wrap` as a child, under exactly the environment it is given."""
+
+    def __init__(self, environment: dict[str, str], cwd: Path) -> None:
+        self.program = str(Path(sys.executable).parent / "atmos-wrap")
+        self.environment = environment
+        self.cwd = cwd
+
+    def __call__(
+        self,
+        *args: str,
+        env: Mapping[str, str | None] | None = None,
+        cwd: Path | None = None,
+        stdin: str = "",
+        timeout: float = 60.0,
+    ) -> Result:
+        """Run it to its end. `env` is laid over the environment; None removes a variable."""
+        done = subprocess.run(
+            [self.program, *args],
+            env=self.child_environment(env),
+            cwd=cwd or self.cwd,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def start(
+        self, *args: str, env: Mapping[str, str | None] | None = None, cwd: Path | None = None
+    ) -> subprocess.Popen[str]:
+        """Start it in a process group of its own; the caller waits for it."""
+        return subprocess.Popen(
+            [self.program, *args],
+            env=self.child_environment(env),
+            cwd=cwd or self.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def child_environment(self, env: Mapping[str, str | None] | None) -> dict[str, str]:
+        """Return the environment of a child."""
+        merged = {**self.environment, **(env or {})}
+        return {name: value for name, value in merged.items() if value is not None}
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Nothing of the machine's settings (cloud keys, proxies, profiles) is seen by a test."""
+    for name in list(os.environ):
+        if not name.startswith(KEPT):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    monkeypatch.setenv("TZ", "UTC")
+
+
+@pytest.fixture
+def home(bare_environment: None) -> Path:
+    """An empty home directory."""
+    return Path(os.environ["HOME"])
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[[str], str]:
+    """Find a program; a missing one fails on a build machine and skips elsewhere."""
+    path = os.environ.get("PATH", os.defpath)
+
+    def find(name: str) -> str:
+        found = shutil.which(name, path=path)
+        if found is None:
+            reason = f"{name} is not installed"
+            pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+        return found
+
+    return find
+
+
+@pytest.fixture
+def environment(home: Path, tmp_path: Path) -> dict[str, str]:
+    """The whole environment of a child, without terraform."""
+    binaries, scratch = tmp_path / "bin", tmp_path / "tmp"
+    binaries.mkdir()
+    scratch.mkdir()
+    return {
+        "HOME": str(home),
+        "PATH": os.pathsep.join([str(binaries), os.defpath]),
+        "TMPDIR": str(scratch),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        "CHECKPOINT_DISABLE": "1",
+    }
+
+
+@pytest.fixture
+def terraform(environment: dict[str, str], tool: Callable[[str], str]) -> str:
+    """Put the real terraform into the children's PATH."""
+    link = Path(environment["PATH"].partition(os.pathsep)[0], "terraform")
+    link.symlink_to(tool("terraform"))
+    return str(link)
+
+
+@pytest.fixture
+def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
+    """The installed program; its working directory is `tmp_path / "repo"`."""
+    repo = tmp_path / "repo"
+    repo.mkdir(exist_ok=True)
+    return Cli(environment, repo)
+
+
+@pytest.fixture
+def fake_aws() -> Iterator[aws.Fake]:
+    """A fresh AWS on loopback."""
+    with aws.running(lifetime=300.0) as fake:
+        yield fake
