@@ -67,6 +67,24 @@ def sign_in(
     return Ready(choice, delta, delta.apply(base))
 
 
+def with_component_env(
+    ready: Ready,
+    config: Config,
+    component: Component,
+    world: World,
+    environ: Mapping[str, str],
+) -> Ready:
+    """Lay the component's `env` over `environ`, its YAML functions run as the identity.
+
+    What the identity sets and removes wins. Source: reference/atmos-stacks.md 5.7.
+    """
+    from wrapper import stacks
+
+    evaluated = stacks.evaluate(component, config, world, ready.environ)
+    own = section_env(evaluated.section.get("env") or {})
+    return ready._replace(environ=ready.delta.apply(own.apply(environ)))
+
+
 def write_files(delta: EnvDelta) -> None:
     """Write the files of a delta, each only if it differs. Raises: StoreError."""
     from wrapper import files

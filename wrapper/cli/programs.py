@@ -48,12 +48,11 @@ def main(argv: Sequence[str], given: Globals, world: World) -> int:
         if not stack:
             raise UsageError("--component needs --stack", hint="add -s STACK or set ATMOS_STACK")
         component = stacks.component(loaded, world, given.component, stack)
-        component = stacks.evaluate(component, loaded, world, environ)
-        environ = run.section_env(component.section.get("env") or {}).apply(environ)
-    wanted = given.identity
     if words[0] == "atmos":
         environ["ATMOS_IDENTITY"] = "false"
-    ready = run.sign_in(loaded, component, wanted, world, environ=environ)
+    ready = run.sign_in(loaded, component, given.identity, world, environ=environ)
+    if component is not None:
+        ready = run.with_component_env(ready, loaded, component, world, environ)
     return process.replace(words, cwd=world.cwd, environ=ready.environ)
 
 
