@@ -1,0 +1,218 @@
+"""`make demo`: the main job, start to end, with real terraform and an AWS on loopback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, NoReturn
+
+from tests.fakes import aws, demo_repository
+
+PLACE = aws.CLONE / "build" / "demo"
+BIN = Path(sys.executable).parent
+WHO = """
+import boto3
+print(boto3.client("sts").get_caller_identity()["Arn"])
+"""
+
+
+class Step(NamedTuple):
+    """One command of the demo, as it was run."""
+
+    command: str
+    seconds: float
+    exit: int
+    output: str
+
+
+class DemoError(Exception):
+    """The demo did not show what it is there to show."""
+
+
+def main() -> int:
+    """Run the demo; return 0 if all went as told."""
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGHUP, _stop)
+    shutil.rmtree(PLACE, ignore_errors=True)
+    home = PLACE / "home"
+    home.mkdir(parents=True)
+    began = time.monotonic()
+    try:
+        with aws.running(lifetime=600.0) as fake:
+            show(fake, home)
+    except DemoError as error:
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nstopped; nothing is left running", file=sys.stderr)
+        return 130
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    title(f"Done in {time.monotonic() - began:.0f} s; nothing is left running")
+    print(f"""
+The repository stays in {PLACE.relative_to(aws.CLONE)}/repo (its AWS is gone). To look at it:
+
+  export PATH="{BIN}:$PATH" DEMO_ACCESS_KEY_ID=none DEMO_SECRET_ACCESS_KEY=none
+  cd {PLACE.relative_to(aws.CLONE)}/repo
+  atmos-wrap list stacks
+  atmos-wrap describe component app -s prod
+  atmos-wrap auth list
+  atmos-wrap terraform plan app -s prod --dry-run
+
+In your own Atmos repository, whose identities are IAM users and roles:
+
+  atmos-wrap auth validate
+  atmos-wrap terraform plan COMPONENT -s STACK
+""")
+    return 0
+
+
+def show(fake: aws.Fake, home: Path) -> None:
+    """Run the steps. Raises: DemoError."""
+    demo = demo_repository.prepare(fake, PLACE / "repo")
+    environment = child_environment(fake, demo, home)
+    steps: list[Step] = []
+
+    def run(*args: str, expect: int | None = 0) -> Step:
+        step = command(["atmos-wrap", *args], environment, demo.repo)
+        if expect is None and step.exit == 0:
+            raise DemoError(f"`{step.command}` should have failed")
+        if expect is not None and step.exit != expect:
+            raise DemoError(f"`{step.command}` ended with {step.exit}, not {expect}")
+        steps.append(step)
+        return step
+
+    title("A repository with three stacks; one user, two roles on the way to each account")
+    run("list", "stacks")
+    run("auth", "list")
+
+    title("Apply in dev and prod: each stack as the identity that its manifest names")
+    for stack in ("dev", "prod"):
+        run("terraform", "apply", "app", "-s", stack, "-auto-approve")
+
+    title("Plan: nothing left to do in dev (exit 0), something in staging (exit 2)")
+    run("terraform", "plan", "app", "-s", "dev", "-detailed-exitcode")
+    run("terraform", "plan", "app", "-s", "staging", "-detailed-exitcode", expect=2)
+
+    title("Who is it? The caller identity that AWS sees, per stack")
+    for stack in demo_repository.STACKS:
+        step = run("exec", "-c", "app", "-s", stack, "--", str(BIN / "python"), "-c", WHO)
+        if step.output.strip() != demo.runs_as[stack]:
+            raise DemoError(f"stack {stack} ran as {step.output.strip()}")
+
+    title("A wrong name stops before anything runs")
+    before = len(fake.calls())
+    run("terraform", "plan", "app", "-s", "prod", "-i", "prod-deplyo", expect=None)
+    if len(fake.calls()) != before:
+        raise DemoError("a run with a wrong identity name reached AWS")
+
+    title("Who did what, as AWS recorded it")
+    report_signers(fake, demo)
+    title("The state in S3")
+    for key, text in fake.objects(demo_repository.HUB, demo_repository.BUCKET).items():
+        print(f"  s3://{demo_repository.BUCKET}/{key}  {len(text)} bytes")
+    title("How long it took")
+    for step in steps:
+        print(f"  {step.seconds:6.2f} s  {step.command}")
+
+
+def report_signers(fake: aws.Fake, demo: demo_repository.Demo) -> None:
+    """Print who signed which requests. Raises: DemoError if a state was written by someone else."""
+    counted: dict[tuple[str, str], int] = {}
+    for call in fake.calls():
+        what = f"{call.service}:{call.action} {call.params.get('RoleArn', '')}"
+        if call.service == "s3" and call.params["Key"]:
+            what = f"s3:{call.action} {call.params['Key']}"
+        if call.service == "s3" and call.action == "PutObject" and call.error is None:
+            stack = call.params["Key"].split("/")[1]
+            if call.signer != demo.runs_as[stack]:
+                raise DemoError(f"the state of {stack} was written by {call.signer}")
+        key = (str(call.signer), what)
+        counted[key] = counted.get(key, 0) + 1
+    last = ""
+    for (signer, what), times in counted.items():
+        if signer != last:
+            print(f"  {signer}")
+            last = signer
+        print(f"    {times:3} x {what}")
+
+
+def child_environment(fake: aws.Fake, demo: demo_repository.Demo, home: Path) -> dict[str, str]:
+    """Return the whole environment of the programs that the demo runs."""
+    terraform = shutil.which("terraform")
+    if terraform is None:
+        raise DemoError("terraform is not in PATH")
+    kept = {name: os.environ[name] for name in ("TERM", "LANG", "NO_COLOR") if name in os.environ}
+    return {
+        **kept,
+        **fake.environment(),
+        "HOME": str(home),
+        "PATH": os.pathsep.join([str(BIN), str(Path(terraform).parent), os.defpath]),
+        "CHECKPOINT_DISABLE": "1",
+        "DEMO_ACCESS_KEY_ID": demo.user.access_key_id,
+        "DEMO_SECRET_ACCESS_KEY": demo.user.secret_access_key,
+    }
+
+
+def command(argv: Sequence[str], environment: dict[str, str], cwd: Path) -> Step:
+    """Run one command, show it and what it prints, and take the time.
+
+    After Ctrl-C the command gets half a minute to end by itself.
+    """
+    shown = " ".join("…" if "\n" in word else word.removeprefix(f"{BIN}/") for word in argv)
+    print(f"\n$ {shown}", flush=True)
+    began = time.monotonic()
+    process = subprocess.Popen(
+        [str(BIN / argv[0]), *argv[1:]],
+        env=environment,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    lines: list[str] = []
+    try:
+        for line in process.stdout:
+            print(f"  {line}", end="", flush=True)
+            lines.append(line)
+        code = process.wait(timeout=120)
+    except BaseException:
+        _end(process)
+        raise
+    seconds = time.monotonic() - began
+    if code:
+        print(f"  [exit {code}]")
+    return Step(shown, seconds, code, "".join(lines))
+
+
+def title(text: str) -> None:
+    """Print a heading."""
+    print(f"\n=== {text}", flush=True)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    try:
+        process.wait(timeout=0.5)
+    except subprocess.TimeoutExpired:
+        process.terminate()
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _stop(number: int, frame: object) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
