@@ -1,0 +1,308 @@
+"""Manifests to one component: found through the index, merged, named, evaluated on demand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wrapper.errors import ConfigError, Location, StackError
+from wrapper.merge import Layer, deep_merge
+
+if TYPE_CHECKING:
+    from wrapper.config import Config
+    from wrapper.stacks.imports import Source, Tree
+    from wrapper.stacks.repository import Repository
+    from wrapper.stacks.sections import Resolved
+    from wrapper.stacks.settings import Settings
+    from wrapper.world import World
+
+
+class Component(NamedTuple):
+    """One component of one stack. `section` is what `describe component` shows.
+
+    `manifest` and `files` are absolute. `layers` holds, lowest first, each piece of a file that
+    fed the component, with its section; `auth_layers` those that say something about `auth`.
+    """
+
+    name: str
+    stack: str
+    kind: str
+    section: dict[str, Any]
+    manifest: str
+    files: tuple[str, ...]
+    auth_layers: tuple[Layer, ...]
+    context_prefix: str
+    layers: tuple[tuple[str, Source], ...] = ()
+
+    def where(self, *keys: str) -> Location | None:
+        """Return the place of a key in the file that set it last, or None."""
+        from wrapper.stacks.imports import place
+
+        for _, source in reversed(self.layers):
+            data: Any = source.data
+            for key in keys:
+                if not isinstance(data, Mapping) or key not in data:
+                    break
+                data = data[key]
+            else:
+                return place(source.path, (*source.prefix, *keys))
+        return None
+
+
+def component(
+    config: Config,
+    world: World,
+    name: str,
+    stack: str,
+    kind: str = "terraform",
+    *,
+    templates: bool = True,
+) -> Component:
+    """Return one component; YAML functions are still text. `kind` '' takes the first type.
+
+    Raises: StackError for what is not there or wrong; ConfigError without essentials.
+    Source: reference/atmos-stacks.md 3, 4.
+    """
+    repository = _open(config, world)
+    by_path = repository.by_path(stack)
+    manifests = [by_path] if by_path else repository.by_name(stack)
+    if not manifests:
+        raise repository.unknown(stack)
+    found: list[Component] = []
+    known: list[str] = []
+    for path in manifests:
+        tree = repository.loader.tree(path)
+        for one in (kind,) if kind else _types():
+            group = _group(tree, one)
+            known += group
+            if name in group:
+                made = _make(config, repository, tree, one, name, stack, bool(by_path), templates)
+                if made is not None:
+                    found.append(made)
+                    break
+    if not found:
+        from wrapper.stacks.sections import not_there
+
+        raise not_there(name, stack, known)
+    return _only(found, name, stack, repository.settings)
+
+
+def stack_names(config: Config, world: World, component: str | None = None) -> list[str]:
+    """Return the names of all stacks, or of those that have a component, sorted."""
+    repository = _open(config, world)
+    if component is None:
+        return repository.stacks()
+    from wrapper.stacks.names import path_name
+
+    found = set()
+    for path, one in repository.listings().items():
+        for row in one.rows:
+            if row.component == component:
+                found.add(row.stack or path_name(path, repository.settings.stacks_dir))
+    return sorted(found)
+
+
+def component_names(
+    config: Config, world: World, stack: str | None = None, kind: str = "terraform"
+) -> list[str]:
+    """Return the names of the components that can be run, of one stack or of all, sorted."""
+    found = set()
+    for one in _open(config, world).listings().values():
+        for row in one.rows:
+            if row.kind == kind and not row.abstract and stack in (None, row.stack):
+                found.add(row.component)
+    return sorted(found)
+
+
+def evaluate(
+    component: Component,
+    config: Config,
+    world: World,
+    environ: Mapping[str, str],
+    *,
+    skip: frozenset[str] = frozenset(),
+) -> Component:
+    """Return the component with its YAML functions run in `environ`.
+
+    `skip` names functions (without `!`) that stay text. Raises: StackError with the place of one
+    that fails or is not supported. Source: reference/atmos-stacks.md 3.10.
+    """
+    from wrapper.stacks import functions
+
+    section = functions.evaluate(component, config, world, environ, skip)
+    return component._replace(section=section)
+
+
+def _open(config: Config, world: World) -> Repository:
+    from wrapper.stacks.repository import Repository
+    from wrapper.stacks.settings import settings_of
+
+    settings = settings_of(config)
+    if not os.path.isdir(settings.stacks_dir):
+        raise ConfigError(
+            f"directory for Atmos stacks does not exist: {settings.stacks_dir}",
+            at=config.where("stacks", "base_path"),
+        )
+    return Repository(settings, world)
+
+
+def _types() -> tuple[str, ...]:
+    from wrapper.stacks.imports import TYPES
+
+    return TYPES
+
+
+def _group(tree: Tree, kind: str) -> list[str]:
+    components = tree.merged.get("components")
+    group = components.get(kind) if isinstance(components, dict) else None
+    return list(group) if isinstance(group, dict) else []
+
+
+def _make(
+    config: Config,
+    repository: Repository,
+    tree: Tree,
+    kind: str,
+    name: str,
+    stack: str,
+    by_path: bool,
+    templates: bool,
+) -> Component | None:
+    """Return a manifest's component if its stack has the wanted name."""
+    from wrapper.stacks import names, sections
+    from wrapper.stacks.manifest import first_fault
+
+    settings = repository.settings
+    resolved = sections.resolve(tree, kind, name, settings)
+    section = resolved.section
+    root_name = None if by_path else tree.merged.get("name")
+    fault = first_fault(section)
+    if fault is not None:
+        raise fault.error()
+    context = _context(section, name, tree, settings)
+    logical = names.stack_name(context, settings, tree.path, root_name)
+    if logical is None:
+        lacking = ", ".join(names.missing_tokens(settings.name_pattern, section.get("vars")))
+        raise StackError(
+            "stack name pattern references a context part that is not defined in the stack file: "
+            f"`{settings.name_pattern}` needs {lacking}",
+            at=Location(tree.path, 1, 1),
+        )
+    if not by_path and logical != stack:
+        return None
+    _complete(section, resolved, tree, settings, name, stack, logical, bool(root_name))
+    section["auth"] = deep_merge(dict(settings.auth), section.get("auth") or {})
+    if templates and settings.rendering:
+        from wrapper.stacks import rendering
+
+        section = rendering.component_stage(section, settings, Location(tree.path, 1, 1))
+    layers = _layers(tree, resolved, name)
+    auth = {}
+    for label, source in layers:
+        data = source.data.get("auth")
+        if isinstance(data, dict):
+            key = (label, source.path, source.prefix)
+            auth.pop(key, None)
+            auth[key] = Layer(label, source.path, (*source.prefix, "auth"), data)
+    return Component(
+        name, stack, kind, section, tree.path, tree.paths, tuple(auth.values()), logical, layers
+    )
+
+
+def _context(
+    section: Mapping[str, Any], name: str, tree: Tree, settings: Settings
+) -> dict[str, Any]:
+    from wrapper.stacks.names import path_name
+
+    manifest = path_name(tree.path, settings.stacks_dir)
+    return {
+        **section,
+        "atmos_component": name,
+        "atmos_manifest": manifest,
+        "atmos_stack_file": manifest,
+    }
+
+
+def _complete(
+    section: dict[str, Any],
+    resolved: Resolved,
+    tree: Tree,
+    settings: Settings,
+    name: str,
+    stack: str,
+    logical: str,
+    named: bool,
+) -> None:
+    """Add what follows from the name of the stack and from the files."""
+    from wrapper.stacks import backend, names
+
+    manifest = names.path_name(tree.path, settings.stacks_dir)
+    imported = sorted({names.import_name(path, settings.stacks_dir) for path in tree.paths[:-1]})
+    section |= {
+        "atmos_component": name,
+        "atmos_stack": stack,
+        "stack": stack,
+        "atmos_stack_file": manifest,
+        "atmos_manifest": manifest,
+        "imports": imported,
+        "deps": sorted({*imported, manifest}),
+        "deps_all": sorted({*imported, manifest}),
+        "component_type": resolved.kind,
+    }
+    if resolved.kind == "terraform":
+        directory = os.path.normpath(os.path.join(settings.terraform_dir, resolved.base or name))
+        section["component_info"] = {"component_path": directory, "component_type": resolved.kind}
+        section["workspace"] = names.workspace(
+            section, settings, logical, name, resolved.base, named=named
+        )
+        if section.get("backend_type") == "cloud":
+            section["backend"] = backend.with_workspace(section["backend"], section["workspace"])
+
+
+def _layers(tree: Tree, resolved: Resolved, name: str) -> tuple[tuple[str, Source], ...]:
+    """Return the pieces of files that feed a component, lowest first."""
+    from wrapper.stacks.imports import Source
+
+    kind = resolved.kind
+    wanted: list[tuple[str, tuple[str, ...]]] = [("stack", ()), ("type", (kind,))]
+    wanted += [("base", ("components", kind, base)) for base in resolved.bases.order]
+    wanted.append(("component", ("components", kind, name)))
+    found: list[tuple[str, Source]] = []
+    for label, prefix in wanted:
+        for source in tree.files:
+            data: Any = source.data
+            for key in prefix:
+                data = data.get(key) if isinstance(data, dict) else None
+            if isinstance(data, dict) and data:
+                found.append((label, Source(source.path, prefix, data)))
+    found += [("overrides", source) for source in tree.overrides.get((kind, name), ())]
+    return tuple(found)
+
+
+def _only(found: list[Component], name: str, stack: str, settings: Settings) -> Component:
+    """Return the one component, or the first of equals. Source: reference 3.15."""
+    first = found[0]
+    from wrapper.stacks.names import path_name
+
+    for other in found[1:]:
+        if _comparable(other) != _comparable(first):
+            files = ", ".join(path_name(one.manifest, settings.stacks_dir) for one in found)
+            raise StackError(
+                f"duplicate component configuration: Found duplicate config for the component "
+                f"'{name}' in the stack '{stack}' in the manifests: {files}",
+                at=[one.where("vars") or Location(one.manifest, 1, 1) for one in found],
+                hint=[
+                    "Check that all the context variables are correctly defined in the manifests "
+                    "and not duplicated",
+                    "Check that all imports are valid",
+                ],
+            )
+    return first
+
+
+_FILES = ("atmos_stack_file", "atmos_manifest", "imports", "deps", "deps_all")
+
+
+def _comparable(component: Component) -> dict[str, Any]:
+    return {key: value for key, value in component.section.items() if key not in _FILES}

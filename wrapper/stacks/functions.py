@@ -1,0 +1,167 @@
+"""YAML functions of manifests: run when a value is needed.
+
+Source: reference/atmos-stacks.md 3.10.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wrapper.errors import StackError
+
+if TYPE_CHECKING:
+    from wrapper.config import Config
+    from wrapper.stacks import Component
+    from wrapper.world import World
+
+# Text that Atmos accepts in manifests and leaves as it is.
+_KEPT = frozenset(("!random", "!cwd"))
+_CALL = re.compile(r"(![a-z][a-z0-9._-]*)(?:\s+(.*))?\Z", re.S)
+
+
+class _Run(NamedTuple):
+    component: Component
+    config: Config
+    world: World
+    environ: Mapping[str, str]
+    skip: frozenset[str]
+    done: dict[str, Any]
+
+
+def evaluate(
+    component: Component,
+    config: Config,
+    world: World,
+    environ: Mapping[str, str],
+    skip: frozenset[str],
+) -> dict[str, Any]:
+    """Return the section with every call replaced by its value; equal calls run once."""
+    run = _Run(component, config, world, environ, skip, {})
+    return {key: _value(item, run, (key,)) for key, item in component.section.items()}
+
+
+def _value(value: Any, run: _Run, keys: tuple[str, ...]) -> Any:
+    if isinstance(value, str):
+        return _call(value, run, keys) if value.startswith("!") else value
+    if isinstance(value, dict):
+        return {key: _value(item, run, (*keys, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_value(item, run, keys) for item in value]
+    return value
+
+
+def _call(text: str, run: _Run, keys: tuple[str, ...]) -> Any:
+    from wrapper.stacks.manifest import FUNCTIONS
+
+    match = _CALL.match(text)
+    if match is None or match.group(1) not in FUNCTIONS or match.group(1) in _KEPT:
+        return text
+    name, argument = match.group(1), (match.group(2) or "").strip()
+    if name[1:] in run.skip:
+        return text
+    known = _KNOWN.get(name)
+    if known is None:
+        raise StackError(
+            f"the YAML function {name} is not supported yet: {'.'.join(keys)}",
+            at=run.component.where(*keys),
+        )
+    if text not in run.done:
+        run.done[text] = known(argument, run, keys)
+    return run.done[text]
+
+
+def _words(argument: str) -> list[str]:
+    import shlex
+
+    try:
+        return shlex.split(argument)
+    except ValueError:
+        return argument.split()
+
+
+def _env(argument: str, run: _Run, keys: tuple[str, ...]) -> str:
+    words = _words(argument)
+    if not words or len(words) > 2:
+        raise StackError(
+            f"!env takes a name and a default, not '{argument}'", at=run.component.where(*keys)
+        )
+    own = run.component.section.get("env")
+    if isinstance(own, Mapping) and words[0] in own and own[words[0]] is not None:
+        from wrapper.stacks.template import go_text
+
+        found = go_text(own[words[0]])
+        if not found.startswith(f"!env {words[0]}"):
+            return found
+    return run.environ.get(words[0], words[1] if len(words) > 1 else "")
+
+
+def _exec(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
+    import json
+    import subprocess
+
+    done = subprocess.run(
+        ["sh", "-c", argument],
+        cwd=run.world.cwd or None,
+        env=dict(run.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise StackError(
+            f"!exec failed with exit code {done.returncode}: {argument}",
+            at=run.component.where(*keys),
+        )
+    text = done.stdout.decode("utf-8", "replace")
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text.rstrip("\n")
+
+
+def _repo_root(argument: str, run: _Run, keys: tuple[str, ...]) -> str:
+    if run.config.git_root:
+        return run.config.git_root
+    words = _words(argument)
+    if words:
+        return words[0]
+    raise StackError("!repo-root: not in a git repository", at=run.component.where(*keys))
+
+
+def _template(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
+    import json
+
+    from wrapper.stacks import template
+
+    text = argument
+    if "{{" in text:
+        text = template.render(
+            text,
+            run.component.section,
+            what="!template",
+            at=run.component.where(*keys),
+            strict=False,
+        )
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _literal(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
+    text = argument
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1]
+    return _call(text, run, keys) if text.startswith("!") else text
+
+
+_KNOWN: dict[str, Callable[[str, _Run, tuple[str, ...]], Any]] = {
+    "!env": _env,
+    "!exec": _exec,
+    "!repo-root": _repo_root,
+    "!git.root": _repo_root,
+    "!template": _template,
+    "!literal": _literal,
+}

@@ -1,0 +1,347 @@
+"""Manifests with what they import: resolution of paths, deep merge, scopes of overrides."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from wrapper.errors import Location, StackError, WrapError
+from wrapper.merge import deep_merge, merge_all
+from wrapper.stacks import globs
+from wrapper.stacks.manifest import EXTENSIONS, Manifest, is_template
+from wrapper.stacks.settings import Settings
+
+TYPES = (
+    "terraform",
+    "helmfile",
+    "packer",
+    "ansible",
+    "container",
+    "emulator",
+    "kubernetes",
+    "helm",
+)
+
+
+class Entry(NamedTuple):
+    """One item of an `import` list."""
+
+    path: str
+    context: Mapping[str, Any] = {}
+    skip_templates: bool = False
+    ignore_missing: bool = False
+    skip_if_missing: bool = False
+
+
+class Source(NamedTuple):
+    """A piece of one file: the absolute path, the key path inside it, and what stands there."""
+
+    path: str
+    prefix: tuple[str, ...]
+    data: Any
+
+
+class Tree(NamedTuple):
+    """A manifest merged with everything it imports.
+
+    `files` are the parsed files, in merge order, lowest first, the manifest itself last.
+    `overrides` maps (type, component) to the sources of its overrides, lowest first.
+    """
+
+    path: str
+    merged: dict[str, Any]
+    files: tuple[Source, ...]
+    overrides: dict[tuple[str, str], tuple[Source, ...]]
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Return the closure without repeats, lowest first."""
+        return tuple(dict.fromkeys(source.path for source in self.files))
+
+
+class _Scope(NamedTuple):
+    """Overrides in force while a file is read: merged per type, and their sources."""
+
+    merged: Mapping[str, Any] = {}
+    sources: tuple[Source, ...] = ()
+
+
+class Loader:
+    """Reads manifests through `read` and merges closures, each file once where that is allowed."""
+
+    def __init__(self, settings: Settings, read: Callable[[str], Manifest]) -> None:
+        self.settings = settings
+        self.read = read
+        self.done: dict[str, tuple[Tree, dict[str, _Scope]]] = {}
+        self.found: dict[tuple[str, str], list[str]] = {}
+
+    def tree(self, path: str) -> Tree:
+        """Return one top-level manifest with its imports.
+
+        Raises: StackError for what is missing, cyclic or wrongly typed.
+        """
+        return self._tree(path, Entry(path), {}, {}, (path,))[0]
+
+    def _tree(
+        self,
+        path: str,
+        entry: Entry,
+        inline: dict[str, _Scope],
+        before: dict[str, _Scope],
+        chain: tuple[str, ...],
+    ) -> tuple[Tree, dict[str, _Scope]]:
+        plain = not inline and not before and not entry.context
+        if plain and path in self.done:
+            return self.done[path]
+        data = self._data(path, entry)
+        own = _own_overrides(data, path, self.settings.strategy)
+        inside = {
+            kind: _over(own.get(kind), inline.get(kind), self.settings.strategy)
+            for kind in {*own, *inline}
+        }
+        after = dict(before)
+        layers: list[Any] = []
+        files: list[Source] = []
+        overridden: dict[tuple[str, str], tuple[Source, ...]] = {}
+        carried = {"settings": {}, "vars": {}, "env": {}}
+        for position, item in enumerate(_entries(data, path, self)):
+            for target in self._targets(item, path, position, carried):
+                if target in chain:
+                    raise _cycle(path, target, chain, self)
+                context = {**item.context, **entry.context}
+                tree, after = self._tree(
+                    target, item._replace(context=context), inside, after, (*chain, target)
+                )
+                layers.append(tree.merged)
+                files.extend(tree.files)
+                overridden.update(tree.overrides)
+                for section, values in carried.items():
+                    found = tree.merged.get(section)
+                    if isinstance(found, dict):
+                        values.update(found)
+        final = {
+            kind: _over(after.get(kind), inside.get(kind), self.settings.strategy)
+            for kind in {*after, *inside}
+        }
+        data = _with_overrides(data, path, final, overridden)
+        merged = merge_all([*layers, data], self.settings.strategy)
+        # What this file hands on to those processed later: all before it, and its own on top.
+        handed = {
+            kind: _over(after.get(kind), own.get(kind), self.settings.strategy)
+            for kind in {*after, *own}
+        }
+        result = (Tree(path, merged, (*files, Source(path, (), data)), overridden), handed)
+        if plain:
+            self.done[path] = result
+        return result
+
+    def _data(self, path: str, entry: Entry) -> dict[str, Any]:
+        from wrapper.stacks import rendering
+
+        text_first = is_template(path)
+        if text_first or entry.context:
+            return rendering.import_stage(path, entry, self.settings, self.read)
+        data = self.read(path).data
+        if "locals" in data or any(
+            isinstance(data.get(kind), dict) and "locals" in data[kind] for kind in TYPES
+        ):
+            data = rendering.with_locals(data, path, self.settings)
+        return data
+
+    def _targets(
+        self, item: Entry, path: str, position: int, carried: Mapping[str, Any]
+    ) -> list[str]:
+        wanted = item.path
+        templated = "{{" in wanted
+        if templated:
+            if not self.settings.rendering:
+                return []
+            from wrapper.stacks import rendering
+
+            wanted = rendering.import_path(item, path, carried, self.where(path, position))
+            templated = "{{" in wanted
+        key = (os.path.dirname(path) if wanted.startswith(("./", "../")) else "", wanted)
+        if key not in self.found:
+            self.found[key] = resolve(wanted, path, self.settings.stacks_dir)
+        targets = self.found[key]
+        if not targets and not item.skip_if_missing and not templated:
+            raise self._missing(wanted, path, position)
+        if path in targets:
+            if not globs.has_magic(wanted):
+                raise StackError(
+                    f"stack manifest imports itself: '{self.rel(path)}'",
+                    at=self.where(path, position),
+                )
+            targets = [target for target in targets if target != path]
+        return targets
+
+    def _missing(self, wanted: str, path: str, position: int) -> StackError:
+        if is_remote(wanted):
+            message = f"remote imports are not supported: '{wanted}' in file '{self.rel(path)}'"
+            return StackError(message, at=self.where(path, position))
+        from wrapper.errors import near
+
+        message = (
+            f"stack import not found: import '{wanted}' in file '{self.rel(path)}': "
+            "failed to find import"
+        )
+        folder = os.path.dirname(os.path.join(self.settings.stacks_dir, wanted))
+        stem = os.path.dirname(wanted)
+        names = [os.path.join(stem, name.split(".")[0]) for name, _, _ in globs.listing(folder)]
+        return StackError(message, at=self.where(path, position), hint=near(wanted, names))
+
+    def where(self, path: str, *keys: int | str) -> Location:
+        """Return the place of an import of a file, or of another key."""
+        key_path = ("import", *keys) if keys and isinstance(keys[0], int) else keys
+        return place(path, key_path)
+
+    def rel(self, path: str) -> str:
+        """Return a file's path as messages show it: from the stacks directory."""
+        return os.path.relpath(path, self.settings.stacks_dir)
+
+
+def place(path: str, keys: tuple[int | str, ...]) -> Location:
+    """Return the place of a key path in a file, by parsing it again."""
+    from wrapper import yamlio
+
+    try:
+        with open(path, "rb") as stream:
+            return yamlio.locate(stream.read(), path, keys)
+    except (OSError, WrapError):
+        return Location(path, 1, 1)
+
+
+def is_remote(path: str) -> bool:
+    """Say whether an import names something on the net. Source: reference 3.4."""
+    if path.startswith(("/", "./", "../")):
+        return False
+    if "://" in path or "::" in path or "//" in path or path.startswith("git@"):
+        return True
+    first = path.split("/")[0]
+    return path.endswith(".git") or (
+        "." in first.strip(".") and "/" in path and first.rsplit(".", 1)[-1].isalpha()
+    )
+
+
+def resolve(wanted: str, importer: str, stacks_dir: str) -> list[str]:
+    """Return the absolute files that an import path names, in merge order; [] for none.
+
+    Source: reference/atmos-stacks.md 3.4.
+    """
+    base = os.path.dirname(importer) if wanted.startswith(("./", "../")) else stacks_dir
+    path = os.path.normpath(os.path.join(base, wanted))
+    has_extension = "." in os.path.basename(path)
+    if globs.has_magic(path):
+        return globs.find(path if has_extension else path + ".yaml")
+    if has_extension:
+        if path.endswith((".yaml", ".yml")) and os.path.isfile(path + ".tmpl"):
+            return [path + ".tmpl"]
+        return [path] if os.path.isfile(path) else []
+    for extension in EXTENSIONS:
+        if os.path.isfile(path + extension):
+            return [path + extension]
+    return []
+
+
+def _entries(data: Mapping[str, Any], path: str, loader: Loader) -> list[Entry]:
+    found = data.get("import")
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise StackError(
+            f"invalid import section in the file '{loader.rel(path)}'",
+            at=place(path, ("import",)),
+            hint="`import` is a list of paths",
+        )
+    return [_entry(item, path, position, loader) for position, item in enumerate(found)]
+
+
+def _entry(item: Any, path: str, position: int, loader: Loader) -> Entry:
+    if isinstance(item, str) and item:
+        return Entry(item)
+    if isinstance(item, dict) and isinstance(item.get("path"), str) and item["path"]:
+        context = item.get("context")
+        return Entry(
+            item["path"],
+            context if isinstance(context, dict) else {},
+            item.get("skip_templates_processing") is True,
+            item.get("ignore_missing_template_values") is True,
+            item.get("skip_if_missing") is True,
+        )
+    raise StackError(
+        f"invalid import in the file '{loader.rel(path)}'",
+        at=loader.where(path, position),
+        hint="an import is a path, or a map with `path`",
+    )
+
+
+def _cycle(path: str, target: str, chain: tuple[str, ...], loader: Loader) -> StackError:
+    loop = [*chain[chain.index(target) :], target]
+    return StackError(
+        "circular import: " + " -> ".join(loader.rel(one) for one in loop),
+        at=place(path, ("import",)),
+    )
+
+
+def _own_overrides(data: Mapping[str, Any], path: str, strategy: str) -> dict[str, _Scope]:
+    """Return a file's inline overrides per component type, the type's over the root's."""
+    root = data.get("overrides")
+    scopes: dict[str, _Scope] = {}
+    for kind in TYPES:
+        section = data.get(kind)
+        typed = section.get("overrides") if isinstance(section, dict) else None
+        scope: _Scope | None = None
+        for prefix, found in ((("overrides",), root), ((kind, "overrides"), typed)):
+            if found is None and (
+                prefix[0] != kind or not isinstance(section, dict) or "overrides" not in section
+            ):
+                if prefix != ("overrides",) or "overrides" not in data:
+                    continue
+            if not isinstance(found, dict):
+                raise StackError(
+                    f"invalid '{'.'.join(prefix)}' section in the file '{os.path.basename(path)}'",
+                    at=place(path, prefix),
+                    hint="it must be a map",
+                )
+            if found:
+                scope = _over(scope, _Scope(found, (Source(path, prefix, found),)), strategy)
+        if scope is not None:
+            scopes[kind] = scope
+    return scopes
+
+
+def _over(lower: _Scope | None, upper: _Scope | None, strategy: str) -> _Scope:
+    if lower is None or upper is None:
+        return upper or lower or _Scope()
+    sources = tuple(dict.fromkeys((*_ids(lower), *_ids(upper))))
+    by_id = {id(one.data): one for one in (*lower.sources, *upper.sources)}
+    return _Scope(
+        deep_merge(lower.merged, upper.merged, strategy), tuple(by_id[one] for one in sources)
+    )
+
+
+def _ids(scope: _Scope) -> list[int]:
+    return [id(source.data) for source in scope.sources]
+
+
+def _with_overrides(
+    data: dict[str, Any],
+    path: str,
+    final: Mapping[str, _Scope],
+    overridden: dict[tuple[str, str], tuple[Source, ...]],
+) -> dict[str, Any]:
+    """Return a file's data with the overrides in force put on each of its components."""
+    components = data.get("components")
+    if not isinstance(components, dict):
+        return data
+    changed: dict[str, Any] = {}
+    for kind, scope in final.items():
+        group = components.get(kind)
+        if scope.merged and isinstance(group, dict):
+            changed[kind] = {
+                name: {**body, "overrides": scope.merged} if isinstance(body, dict) else body
+                for name, body in group.items()
+            }
+            overridden.update(dict.fromkeys(((kind, name) for name in group), scope.sources))
+    return {**data, "components": {**components, **changed}} if changed else data

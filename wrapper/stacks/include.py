@@ -1,0 +1,88 @@
+"""`!include` and `!include.raw`: other files as values, read while a manifest is parsed."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from wrapper.errors import Location, WrapError
+from wrapper.stacks.manifest import Fault
+
+
+def read(tag: str, value: Any, at: Location, roots: tuple[str, ...], reads: list[str]) -> Any:
+    """Return what an include names: decoded by its extension, or its text for `!include.raw`.
+
+    Looked for beside the manifest, then under each of `roots`. Every candidate is added to
+    `reads`, so that a file that appears later is noticed. What cannot be read is a Fault.
+    Source: reference/atmos-stacks.md 3.10.
+    """
+    import shlex
+
+    if not isinstance(value, str) or not value.strip():
+        return Fault(f"{tag} needs a file name", *at)
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        words = value.split()
+    name, query = words[0], " ".join(words[1:])
+    if "://" in name or "::" in name or "github.com/" in name:
+        return Fault(f"{tag} of a remote file is not supported: {name}", *at)
+    path = ""
+    for base in (os.path.dirname(at.path), *roots):
+        candidate = os.path.normpath(os.path.join(base, name))
+        reads.append(candidate)
+        if os.path.isfile(candidate):
+            path = candidate
+            break
+    if not path:
+        return Fault(f"{tag}: file not found: {name}", *at)
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read()
+        found = (
+            content.decode("utf-8", "replace") if tag == "!include.raw" else _decode(content, path)
+        )
+        if query:
+            from wrapper.stacks import query as expressions
+
+            found = expressions.run(query, found)
+    except WrapError as error:
+        return Fault(f"{tag} {name}: {error.message}", *at)
+    except (OSError, ValueError) as error:
+        return Fault(f"{tag} {name}: {error}", *at)
+    return found
+
+
+def _decode(content: bytes, path: str) -> Any:
+    name = os.path.basename(path)
+    if name == ".env" or name.startswith(".env.") or name.endswith(".env"):
+        return dotenv(content.decode("utf-8", "replace"))
+    extension = os.path.splitext(name)[1].lower()
+    if extension == ".json":
+        import json
+
+        return json.loads(content)
+    if extension in (".yaml", ".yml"):
+        from wrapper import yamlio
+
+        return yamlio.load(content, path).data
+    if extension in (".hcl", ".tf", ".tfvars"):
+        raise ValueError("HCL is not supported here yet")
+    return content.decode("utf-8", "replace")
+
+
+def dotenv(text: str) -> dict[str, str]:
+    """Return the keys and values of a dotenv file; quotes are taken off."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        line = line.strip()
+        if not line or line.startswith("#") or "=" not in line:
+            continue
+        key, _, value = line.removeprefix("export ").partition("=")
+        value = value.strip()
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        else:
+            value = value.split(" #", 1)[0].rstrip()
+        found[key.strip()] = value
+    return found

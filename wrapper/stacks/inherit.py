@@ -1,0 +1,127 @@
+"""The bases of a component, in the order in which they are merged.
+
+Source: reference/atmos-stacks.md 3.9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from wrapper.errors import StackError, near
+
+
+class Bases(NamedTuple):
+    """`order` is the order of merging, with repeats; `chain` what `inheritance` shows."""
+
+    order: tuple[str, ...] = ()
+    chain: tuple[str, ...] = ()
+
+
+def bases_of(name: str, components: Mapping[str, Any], stack: str) -> Bases:
+    """Return what a component inherits from, directly or not.
+
+    Raises: StackError for a base that is not there, a loop over `component:`, wrong types.
+    """
+    order: list[str] = []
+    chain: list[str] = []
+    _visit(name, components, stack, order, chain, (), ())
+    return Bases(tuple(order), tuple(chain))
+
+
+def legacy_component(body: Mapping[str, Any]) -> str:
+    """Return the `component:` that stands directly in a component, or ''."""
+    found = body.get("component")
+    return found if isinstance(found, str) else ""
+
+
+def metadata_component(body: Mapping[str, Any]) -> str:
+    """Return a component's own `metadata.component`, or ''."""
+    metadata = body.get("metadata")
+    found = metadata.get("component") if isinstance(metadata, Mapping) else None
+    return found if isinstance(found, str) else ""
+
+
+def _visit(
+    name: str,
+    components: Mapping[str, Any],
+    stack: str,
+    order: list[str],
+    chain: list[str],
+    legacy: tuple[str, ...],
+    inherits: tuple[str, ...],
+) -> None:
+    """Add the bases of one component; a loop over `inherits` just ends, as in Atmos."""
+    body = components[name]
+    parent = legacy_component(body)
+    top = not order and not legacy and not inherits
+    if parent and parent != name and (parent in components or not _is_directory(body, components)):
+        if top or not _abstract(body):
+            _legacy(name, parent, components, stack, order, chain, legacy, inherits)
+    for base in _inherits(body, name, stack):
+        if base == name or base in inherits:
+            continue
+        if base not in components:
+            raise _missing(name, stack, base, "metadata.inherits", components)
+        _visit(base, components, stack, order, chain, legacy, (*inherits, name, base))
+        _add(base, order, chain)
+
+
+def _legacy(
+    name: str,
+    parent: str,
+    components: Mapping[str, Any],
+    stack: str,
+    order: list[str],
+    chain: list[str],
+    legacy: tuple[str, ...],
+    inherits: tuple[str, ...],
+) -> None:
+    if parent in legacy:
+        loop = " -> ".join((*legacy, name, parent))
+        raise StackError(f"circular component inheritance detected in stack '{stack}': {loop}")
+    if parent not in components:
+        raise _missing(name, stack, parent, "component", components)
+    _visit(parent, components, stack, order, chain, (*legacy, name), (*inherits, name))
+    _add(parent, order, chain)
+
+
+def _is_directory(body: Mapping[str, Any], components: Mapping[str, Any]) -> bool:
+    """Say whether a `component:` that names no component is only a directory: never, so far."""
+    return False
+
+
+def _add(base: str, order: list[str], chain: list[str]) -> None:
+    order.append(base)
+    if base in chain:
+        chain.remove(base)
+    chain.insert(0, base)
+
+
+def _abstract(body: Mapping[str, Any]) -> bool:
+    metadata = body.get("metadata")
+    return isinstance(metadata, Mapping) and metadata.get("type") == "abstract"
+
+
+def _inherits(body: Mapping[str, Any], name: str, stack: str) -> list[str]:
+    metadata = body.get("metadata")
+    found = metadata.get("inherits") if isinstance(metadata, Mapping) else None
+    if found is None:
+        return []
+    if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
+        raise StackError(
+            f"invalid component metadata.inherits section: component '{name}' in stack '{stack}'",
+            hint="metadata.inherits is a list of component names",
+        )
+    return found
+
+
+def _missing(
+    name: str, stack: str, base: str, how: str, components: Mapping[str, Any]
+) -> StackError:
+    return StackError(
+        f"component not defined in any config files: the component '{name}' in the stack manifest "
+        f"'{stack}' inherits from '{base}' (using '{how}'), but '{base}' is not defined in any of "
+        f"the config files for the stack '{stack}'",
+        hint=near(base, list(components)),
+    )

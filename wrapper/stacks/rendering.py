@@ -1,0 +1,181 @@
+"""Where templates are applied: files at import, import paths, locals, whole components.
+
+Source: reference/atmos-stacks.md 3.4, 3.5, 3.6, 3.12.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from wrapper.errors import Location, StackError
+from wrapper.merge import Append
+from wrapper.stacks import template
+from wrapper.stacks.manifest import Fault, Manifest, is_template, parse
+from wrapper.stacks.settings import Settings, truth
+
+if TYPE_CHECKING:
+    from wrapper.stacks.imports import Entry
+
+_EXACT = re.compile(r"\s*\{\{-?\s*((?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*-?\}\}\s*\Z")
+
+
+def import_stage(
+    path: str, entry: Entry, settings: Settings, read: Callable[[str], Manifest]
+) -> dict[str, Any]:
+    """Return an imported file's data, rendered with the import's context.
+
+    Raises: StackError when the file needs a value that it is not given.
+    """
+    context = entry.context
+    strict = not (
+        entry.ignore_missing or truth(settings.templates.get("ignore_missing_template_values"))
+    )
+    if entry.skip_templates:
+        return (
+            read(path).data if not is_template(path) else _parse_text(path, settings, None, strict)
+        )
+    if is_template(path):
+        return _parse_text(path, settings, context, strict)
+    data = read(path).data
+    if not _has_template(data):
+        return without_locals(data)
+    at = Location(path, 1, 1)
+    rendered = typed(without_locals(data), context, path, at, strict)
+    return rendered if isinstance(rendered, dict) else data
+
+
+def _parse_text(
+    path: str, settings: Settings, context: Mapping[str, Any] | None, strict: bool
+) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as stream:
+            text = stream.read()
+    except OSError as error:
+        raise StackError(
+            f"cannot read {path}: {error.strerror}", at=Location(path, 1, 1)
+        ) from error
+    if context is not None and b"{{" in text:
+        rendered = template.render(
+            text.decode("utf-8", "replace"),
+            context,
+            what="import template",
+            at=Location(path, 1, 1),
+            strict=strict,
+        )
+        text = rendered.encode()
+    data = parse(text, path, (settings.stacks_dir, settings.base_path), settings.delimiter).data
+    return without_locals(data)
+
+
+def import_path(entry: Entry, path: str, carried: Mapping[str, Any], at: Location) -> str:
+    """Return an import's path rendered over earlier imports and its own context."""
+    data = {**carried, **entry.context}
+    try:
+        return template.render(entry.path, data, what="import path", at=at)
+    except StackError as error:
+        if entry.ignore_missing:
+            return entry.path
+        message = f"failed to render Go template in import path '{entry.path}': {error.message}"
+        raise StackError(message, at=at) from error
+
+
+def with_locals(data: dict[str, Any], path: str, settings: Settings) -> dict[str, Any]:
+    """Return a file's data with its locals taken out; values that use them are faults for now."""
+    return _foreign(without_locals(data), path)
+
+
+def without_locals(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a file's data without its file-scoped locals."""
+    out = {key: value for key, value in data.items() if key != "locals"}
+    for kind in ("terraform", "helmfile", "packer"):
+        section = out.get(kind)
+        if isinstance(section, dict) and "locals" in section:
+            out[kind] = {key: value for key, value in section.items() if key != "locals"}
+    return out
+
+
+def _foreign(value: Any, path: str) -> Any:
+    if isinstance(value, str):
+        if "{{" in value and ".locals" in value:
+            return Fault("`locals` are not supported yet", path, 1, 1)
+        return value
+    if isinstance(value, dict):
+        return {key: _foreign(item, path) for key, item in value.items()}
+    if isinstance(value, list):
+        items = [_foreign(item, path) for item in value]
+        return Append(items) if isinstance(value, Append) else items
+    return value
+
+
+def _has_template(value: Any) -> bool:
+    if isinstance(value, str):
+        return "{{" in value
+    if isinstance(value, dict):
+        return any("{{" in key or _has_template(item) for key, item in value.items())
+    return isinstance(value, list) and any(_has_template(item) for item in value)
+
+
+def typed(value: Any, data: Mapping[str, Any], what: str, at: Location, strict: bool) -> Any:
+    """Return a parsed value with its texts rendered; an exact field reference keeps its type."""
+    if isinstance(value, str):
+        if "{{" not in value:
+            return value
+        exact = _EXACT.match(value)
+        if exact:
+            found, there = template.lookup(data, tuple(exact.group(1)[1:].split(".")))
+            if there:
+                return found
+        return template.render(value, data, what=what, at=at, strict=strict)
+    if isinstance(value, dict):
+        return {
+            typed(key, data, what, at, strict) if "{{" in key else key: typed(
+                item, data, what, at, strict
+            )
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        items = [typed(item, data, what, at, strict) for item in value]
+        return Append(items) if isinstance(value, Append) else items
+    return value
+
+
+def component_stage(section: dict[str, Any], settings: Settings, at: Location) -> dict[str, Any]:
+    """Return a component's section with the templates in its texts rendered.
+
+    Texts stay texts. Raises: StackError for what cannot be rendered.
+    """
+    delimiters = settings.templates.get("delimiters")
+    left, right = ("{{", "}}")
+    if isinstance(delimiters, list) and len(delimiters) == 2:
+        left, right = str(delimiters[0]), str(delimiters[1])
+    rounds = settings.templates.get("evaluations")
+    for _ in range(rounds if isinstance(rounds, int) and rounds > 0 else 1):
+        data = section
+        section = {
+            key: _texts(value, data, (left, right), f"template in `{key}`", at)
+            for key, value in section.items()
+        }
+    return section
+
+
+def _texts(
+    value: Any, data: Mapping[str, Any], delimiters: tuple[str, str], what: str, at: Location
+) -> Any:
+    if isinstance(value, str):
+        if delimiters[0] not in value:
+            return value
+        if delimiters == ("{{", "}}"):
+            return template.render(value, data, what=what, at=at, strict=False)
+        from wrapper.stacks import gotemplate
+
+        return gotemplate.render(value, data, what=what, at=at, strict=False, delimiters=delimiters)
+    if isinstance(value, dict):
+        return {
+            _texts(key, data, delimiters, what, at): _texts(item, data, delimiters, what, at)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_texts(item, data, delimiters, what, at) for item in value]
+    return value

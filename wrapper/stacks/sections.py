@@ -1,0 +1,327 @@
+"""The sections of one component, merged from their layers.
+
+Source: reference/atmos-stacks.md 3.7.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from wrapper.errors import StackError, near
+from wrapper.merge import Append, deep_merge, merge_all, prune
+from wrapper.stacks import backend
+from wrapper.stacks.imports import Tree, place
+from wrapper.stacks.inherit import Bases, bases_of, legacy_component, metadata_component
+from wrapper.stacks.settings import Settings, known_strategy
+
+# Sections that are merged global, type, bases, component, overrides; which of these count.
+_ALL = ("global", "type", "bases", "component", "overrides")
+LAYERS: dict[str, tuple[str, ...]] = {
+    "vars": _ALL,
+    "settings": _ALL,
+    "env": _ALL,
+    "auth": _ALL,
+    "hooks": _ALL,
+    "generate": _ALL,
+    "secrets": _ALL,
+    "providers": ("type", "bases", "component", "overrides"),
+    "required_providers": ("bases", "component", "overrides"),
+    "retry": ("bases", "component", "overrides"),
+    "dependencies": ("global", "type", "bases", "component"),
+    "source": ("global", "type", "bases", "component"),
+    "provision": ("global", "type", "bases", "component"),
+    "locals": ("bases", "component"),
+}
+# Shown even when empty.
+ALWAYS = ("vars", "settings", "env", "metadata", "overrides")
+GLOBAL_METADATA = frozenset(
+    ("labels", "tags", "custom", "enabled", "locked", "terraform_workspace_pattern")
+)
+
+
+class Resolved(NamedTuple):
+    """A component's merged sections before names and templates.
+
+    `base` is the effective `metadata.component`, own, inherited or legacy, '' for none.
+    """
+
+    section: dict[str, Any]
+    bases: Bases
+    base: str
+    kind: str
+
+
+class _Parts(NamedTuple):
+    tree: Tree
+    kind: str
+    name: str
+    body: Mapping[str, Any]
+    type_section: Mapping[str, Any]
+    bases: tuple[Mapping[str, Any], ...]
+    base_names: tuple[str, ...]
+    settings: Settings
+
+
+def resolve(
+    tree: Tree, kind: str, name: str, settings: Settings, only: tuple[str, ...] = ()
+) -> Resolved:
+    """Return the merged sections of one component of one manifest.
+
+    With `only`, just these sections and `metadata` are built. Raises: StackError with the place
+    for wrong types, missing bases and a backend without its section.
+    """
+    label = os.path.relpath(tree.path, settings.stacks_dir)
+    components = components_of(tree, kind, settings)
+    body = _body(tree, kind, name, components, settings)
+    bases = bases_of(name, _checked(tree, kind, components, settings), label)
+    type_section = _root_map(tree, kind, settings)
+    parts = _Parts(
+        tree,
+        kind,
+        name,
+        body,
+        type_section,
+        tuple(_body(tree, kind, base, components, settings) for base in bases.order),
+        bases.order,
+        settings,
+    )
+    strategy = _strategy(parts)
+    section: dict[str, Any] = {}
+    for key, layers in LAYERS.items():
+        if only and key not in only:
+            continue
+        merged = _merged(parts, key, layers, strategy)
+        if merged or key in ALWAYS:
+            section[key] = prune(merged)
+    metadata = _metadata(parts, strategy)
+    section["metadata"] = prune(metadata)
+    if only:
+        return Resolved(section, bases, "", kind)
+    _finish(section, parts, strategy)
+    own = metadata_component(body) or legacy_component(body)
+    inherited = section["metadata"].get("component")
+    base = own or (inherited if isinstance(inherited, str) else "")
+    section["component"] = own or name
+    if kind == "terraform":
+        _backends(section, parts, own, strategy)
+    section["inheritance"] = list(bases.chain)
+    return Resolved(section, bases, base, kind)
+
+
+def components_of(tree: Tree, kind: str, settings: Settings) -> Mapping[str, Any]:
+    """Return the merged components of one type. Raises: StackError for wrong types."""
+    found = tree.merged.get("components")
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise _invalid(tree, ("components",), "components", settings)
+    group = found.get(kind)
+    if group is None:
+        return {}
+    if not isinstance(group, dict):
+        raise _invalid(tree, ("components", kind), f"components.{kind}", settings)
+    return group
+
+
+def _checked(
+    tree: Tree, kind: str, components: Mapping[str, Any], settings: Settings
+) -> Mapping[str, Any]:
+    """Return the components that are maps; what is wrong with the others is told when used."""
+    return {name: body for name, body in components.items() if isinstance(body, dict)}
+
+
+def _body(
+    tree: Tree, kind: str, name: str, components: Mapping[str, Any], settings: Settings
+) -> Mapping[str, Any]:
+    body = components.get(name)
+    if not isinstance(body, dict):
+        keys = ("components", kind, name)
+        raise StackError(
+            f"invalid component map type for component {name}",
+            at=place(_setter(tree, keys), keys),
+            hint="a component without settings is written `{}`",
+        )
+    return body
+
+
+def _setter(tree: Tree, keys: tuple[str, ...]) -> str:
+    """Return the file that set a key last, or the manifest."""
+    for source in reversed(tree.files):
+        data: Any = source.data
+        for key in keys:
+            if not isinstance(data, Mapping) or key not in data:
+                break
+            data = data[key]
+        else:
+            return source.path
+    return tree.path
+
+
+def _invalid(tree: Tree, keys: tuple[str, ...], label: str, settings: Settings) -> StackError:
+    path = _setter(tree, keys)
+    from wrapper.stacks.names import import_name
+
+    if len(keys) == 1:
+        message = f"invalid {label} section in file '{import_name(path, settings.stacks_dir)}'"
+    else:
+        kind = "component " if keys[0] == "components" and len(keys) > 3 else ""
+        name = import_name(path, settings.stacks_dir)
+        message = f"invalid {kind}{keys[-1]} section: '{'.'.join(keys)}' in the file '{name}'"
+    return StackError(message, at=place(path, keys), hint="it must be a map")
+
+
+def _root_map(tree: Tree, key: str, settings: Settings) -> Mapping[str, Any]:
+    if key not in tree.merged:
+        return {}
+    found = tree.merged[key]
+    if not isinstance(found, dict):
+        raise _invalid(tree, (key,), key, settings)
+    return found
+
+
+def _section(parts: _Parts, data: Mapping[str, Any], keys: tuple[str, ...], key: str) -> Any:
+    """Return one layer of one section as a map, with Append settled: it counts only across files."""
+    if key not in data:
+        return {}
+    found = data[key]
+    if not isinstance(found, dict):
+        raise _invalid(parts.tree, (*keys, key), key, parts.settings)
+    return settled(found)
+
+
+def settled(value: Any) -> Any:
+    """Return a value with Append as plain lists; UNSET stays."""
+    if isinstance(value, dict):
+        return {key: settled(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [settled(item) for item in value] if isinstance(value, Append) else value
+    return value
+
+
+def _layers(parts: _Parts, key: str, which: tuple[str, ...]) -> tuple[Any, list[Any]]:
+    """Return what files-level merging gives, and the layers on top of it."""
+    low: Any = {}
+    if "global" in which:
+        low = _section(parts, parts.tree.merged, (), key)
+    if "type" in which:
+        typed = _section(parts, parts.type_section, (parts.kind,), key)
+        low = deep_merge(low, typed, parts.settings.strategy)
+    high: list[Any] = []
+    here = ("components", parts.kind)
+    if "bases" in which:
+        for base, body in zip(parts.base_names, parts.bases, strict=True):
+            high.append(_section(parts, body, (*here, base), key))
+    if "component" in which:
+        high.append(_section(parts, parts.body, (*here, parts.name), key))
+    if "overrides" in which:
+        overrides = parts.body.get("overrides")
+        if isinstance(overrides, dict):
+            high.append(_section(parts, overrides, (*here, parts.name, "overrides"), key))
+    return low, high
+
+
+def _merged(parts: _Parts, key: str, which: tuple[str, ...], strategy: str) -> Any:
+    low, high = _layers(parts, key, which)
+    if key == "settings" and parts.settings.github:
+        low = deep_merge({"integrations": {"github": dict(parts.settings.github)}}, low)
+    if key == "env" and parts.settings.env:
+        low = deep_merge(dict(parts.settings.env), low)
+    return merge_all([low, *high], strategy)
+
+
+def _strategy(parts: _Parts) -> str:
+    """Return the component's own list strategy, else that of `atmos.yaml`."""
+    low, high = _layers(parts, "settings", LAYERS["settings"])
+    wanted = merge_all([low, *high]).get("list_merge_strategy")
+    if isinstance(wanted, str) and wanted:
+        return known_strategy(wanted)
+    return parts.settings.strategy
+
+
+def _metadata(parts: _Parts, strategy: str) -> Any:
+    shared = _section(parts, parts.tree.merged, (), "metadata")
+    for key in shared:
+        if key not in GLOBAL_METADATA:
+            keys = ("metadata", key)
+            raise StackError(
+                f"metadata field is not allowed at global (stack-wide) scope: '{key}'",
+                at=place(_setter(parts.tree, keys), keys),
+                hint="Move component-identity fields (component, inherits, type, name, "
+                "terraform_workspace) under components.<type>.<name>.metadata",
+            )
+    layers = [shared]
+    here = ("components", parts.kind)
+    for base, body in zip(parts.base_names, parts.bases, strict=True):
+        found = _section(parts, body, (*here, base), "metadata")
+        if parts.settings.inherit_metadata:
+            layers.append({k: v for k, v in found.items() if k not in ("inherits", "type")})
+    layers.append(_section(parts, parts.body, (*here, parts.name), "metadata"))
+    return merge_all(layers, strategy)
+
+
+def _finish(section: dict[str, Any], parts: _Parts, strategy: str) -> None:
+    """Add the scalars, whose last base counts even when it is empty."""
+    overrides = parts.body.get("overrides")
+    overrides = overrides if isinstance(overrides, dict) else {}
+    section["overrides"] = prune(settled(overrides))
+    last = parts.bases[-1] if parts.bases else {}
+    default = parts.settings.command if parts.kind == "terraform" else ""
+    section["command"] = (
+        _text(overrides, "command")
+        or _text(parts.body, "command")
+        or _text(last, "command")
+        or _text(parts.type_section, "command")
+        or default
+        or parts.kind
+    )
+    version = ""
+    for data in (*parts.bases, parts.body, overrides):
+        version = _text(data, "required_version") or version
+    if version:
+        section["required_version"] = version
+
+
+def _text(data: Mapping[str, Any], key: str) -> str:
+    found = data.get(key)
+    return found if isinstance(found, str) else ""
+
+
+def _backends(section: dict[str, Any], parts: _Parts, own: str, strategy: str) -> None:
+    last = parts.bases[-1] if parts.bases else {}
+
+    def scalar(key: str) -> str:
+        return _text(parts.body, key) or _text(last, key) or _text(parts.type_section, key)
+
+    which = ("type", "bases", "component")
+    metadata = section["metadata"]
+    name = metadata.get("name")
+    found = backend.resolve(
+        backend.Given(
+            component=parts.name,
+            stack=os.path.relpath(parts.tree.path, parts.settings.stacks_dir),
+            kind=scalar("backend_type"),
+            merged=prune(_merged(parts, "backend", which, strategy)),
+            own=_section(parts, parts.body, ("components", parts.kind, parts.name), "backend"),
+            globally=_section(parts, parts.type_section, (parts.kind,), "backend"),
+            remote_kind=scalar("remote_state_backend_type"),
+            remote=prune(_merged(parts, "remote_state_backend", which, strategy)),
+            state_name=name if isinstance(name, str) and name else own or parts.name,
+            separator=parts.settings.separator,
+            strategy=strategy,
+        )
+    )
+    section["backend_type"] = found.kind
+    section["backend"] = found.values
+    section["remote_state_backend_type"] = found.remote_kind
+    section["remote_state_backend"] = found.remote_values
+
+
+def not_there(name: str, stack: str, names: list[str]) -> StackError:
+    """Return the error for a component that a stack does not have."""
+    return StackError(
+        f"invalid component: could not find the component `{name}` in the stack `{stack}`",
+        hint=near(name, names)
+        or "check the names, the context variables of the manifests, and their imports",
+    )
