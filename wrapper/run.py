@@ -9,8 +9,9 @@ from wrapper.env import EnvDelta
 
 if TYPE_CHECKING:
     from wrapper.auth import Auth, Choice, Setting
-    from wrapper.config import Config
+    from wrapper.config import Config, Options
     from wrapper.stacks import Component
+    from wrapper.terraform.invocation import Invocation
     from wrapper.world import World
 
 
@@ -105,3 +106,49 @@ def section_env(section: Mapping[str, Any]) -> EnvDelta:
         {k: v if isinstance(v, str) else go_text(v) for k, v in given.items() if v is not None},
         frozenset(k for k, v in given.items() if v is None),
     )
+
+
+def terraform(
+    world: World, options: Options, wanted: Setting | None, invocation: Invocation
+) -> int:
+    """Run one terraform command for one component; return its exit code.
+
+    Often it does not return: the process becomes Terraform.
+    Raises: ConfigError, StackError, AuthError, StoreError, UsageError, ToolMissing.
+    Source: design 10; reference/atmos-stacks.md 5.2.
+    """
+    from wrapper import config, stacks, ui
+    from wrapper.terraform import commands, guard, location, running, steps
+
+    loaded = config.load(world, options)
+    name, stack = invocation.component or "", invocation.stack or ""
+    name = location.component_name(loaded, world, name, stack)
+    component = stacks.component(loaded, world, name, stack, templates=invocation.use_templates)
+    skip = frozenset(invocation.skip_functions)
+    functions = invocation.use_functions
+    if invocation.subcommand == "clean":
+        return commands.clean(component, loaded, invocation, world)
+    if steps.is_disabled(component):
+        ui.note(world, f'"{name}" in the stack "{stack}" is disabled: nothing to do')
+        return 0
+    steps.refuse(component, invocation)
+    base = section_env(loaded.data.get("env") or {}).apply(loaded.environ)
+    ready = sign_in(loaded, component, wanted, world, environ=base)
+    if functions:
+        component = stacks.evaluate(component, loaded, world, ready.environ, skip=skip)
+    if invocation.subcommand == "generate":
+        return commands.generate(component, loaded, invocation, world)
+    own = section_env(component.section.get("env") or {})
+    environ = ready.delta.apply(own.apply(base))
+    planned = steps.prepare(component, loaded, invocation, environ)
+    if invocation.dry_run:
+        world.stdout.write(running.show(planned))
+        return 0
+    guard.check(
+        component,
+        loaded,
+        world.environ,
+        invocation.subcommand,
+        accept=invocation.accept_state_change,
+    )
+    return running.carry_out(planned, component, world)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.errors import UsageError
 
@@ -97,7 +97,7 @@ class Globals(NamedTuple):
     config_files: tuple[str, ...] = ()
     config_dirs: tuple[str, ...] = ()
     profiles: tuple[str, ...] | None = None
-    overrides: Mapping[str, str] = {}
+    overrides: Mapping[str, Any] = {}
     identity: Setting | None = None
     stack: str | None = None
     component: str | None = None

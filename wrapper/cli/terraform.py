@@ -1,0 +1,104 @@
+"""`atmos-wrap terraform|tofu …`: from the argument list to Terraform, without a CLI framework."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from wrapper.cli import args, terraform_args
+from wrapper.cli.args import Globals
+from wrapper.errors import UsageError
+from wrapper.terraform.invocation import Invocation
+
+if TYPE_CHECKING:
+    from wrapper.world import World
+
+# Sub-commands of Terraform that need no component.
+_BARE = ("version", "login", "logout", "metadata")
+
+HELP = """\
+Usage: atmos-wrap terraform SUBCOMMAND COMPONENT -s STACK [OPTIONS] [TERRAFORM OPTIONS] [-- …]
+
+Run Terraform (or, as `tofu`, OpenTofu) on a component of a stack: write its varfile and backend
+file, sign in as its identity, initialise and select the workspace if needed, then become Terraform.
+
+Sub-commands
+  plan, apply, destroy, refresh, import, output, show, state …, taint, untaint, console, graph,
+  test, validate, providers …, workspace …, force-unlock, fmt, get, init, version, and so on: Terraform's
+  deploy                 apply without asking
+  shell                  a shell in the component's directory, ready for terraform commands
+  generate varfile       write only the varfile (-f FILE: there)
+  generate backend       write only backend.tf.json
+  workspace              without a word: initialise and select the component's workspace
+  clean                  delete what runs left behind (without a component: everywhere)
+
+Options
+  -s, --stack NAME             the stack (or ATMOS_STACK)
+  -i, --identity [NAME]        run as this identity; without a name: choose; `false`: as the shell is
+      --dry-run                show the steps, do nothing
+      --skip-init, --init      never, or always, run `init` first (default: when something changed)
+      --from-plan              apply the plan that `plan` saved
+      --planfile FILE          apply this plan
+      --skip-planfile          plan without saving the plan
+      --accept-state-change    go on although the state would be in another place than last time
+      --init-pass-vars, --init-run-reconfigure[=false], --auto-generate-backend-file[=false],
+      --append-user-agent TEXT, --process-templates=false, --process-functions=false, --skip NAME
+      --profile NAME, --base-path DIR, --config FILE, --config-path DIR, -C, --chdir DIR
+      --logs-level LEVEL, --no-color, --interactive=false
+
+Everything else is Terraform's and reaches it unchanged and in order: its options have one dash
+(-target=x, -var 'a=b c', -auto-approve); what stands behind `--` is never looked at.
+`atmos-wrap terraform SUBCOMMAND -help` shows Terraform's own help.
+"""
+
+
+def main(argv: Sequence[str], world: World) -> int:
+    """Run one terraform command line; on success this process has often become Terraform.
+
+    Raises: UsageError, ConfigError, StackError, AuthError, StoreError, ToolMissing.
+    """
+    line = terraform_args.split(argv, world.environ)
+    invocation = line.invocation
+    if line.wants_help or (not invocation.subcommand and not invocation.arguments):
+        world.stdout.write(HELP)
+        return 0
+    world = args.enter(line.given, world)
+    if _is_immediate(invocation):
+        return _immediately(line.given, invocation, world)
+    if invocation.subcommand == "clean" and invocation.component is None and not line.multi:
+        return _clean_all(line.given, invocation, world)
+    invocation = terraform_args.require(line)
+    from wrapper import run
+
+    return run.terraform(world, line.given.options, line.given.identity, invocation)
+
+
+def _is_immediate(invocation: Invocation) -> bool:
+    """Say whether Terraform is asked for something that has no component: its help, its version."""
+    asked = any(a in ("-help", "-h", "-version", "-v") for a in invocation.arguments)
+    bare = invocation.subcommand in _BARE and invocation.component is None
+    return bare or asked or not invocation.subcommand
+
+
+def _immediately(given: Globals, invocation: Invocation, world: World) -> int:
+    from wrapper import config, process
+    from wrapper.terraform.environment import environment
+    from wrapper.terraform.steps import program
+
+    loaded = config.load(world, given.options)
+    words = [w for w in (invocation.subcommand, *invocation.words) if w]
+    argv = (program(None, loaded, invocation), *words, *invocation.arguments)
+    if invocation.dry_run:
+        world.stdout.write(" ".join(argv) + "\n")
+        return 0
+    world.stdout.flush()
+    return process.replace(argv, cwd=world.cwd, environ=environment(loaded.environ, loaded))
+
+
+def _clean_all(given: Globals, invocation: Invocation, world: World) -> int:
+    from wrapper import config
+    from wrapper.terraform import commands
+
+    if invocation.stack:
+        raise UsageError("component is required", hint="or leave the stack out to clean everything")
+    return commands.clean(None, config.load(world, given.options), invocation, world)

@@ -1,0 +1,253 @@
+"""Splitting a terraform command line into ours and Terraform's, before anything parses it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from wrapper.cli import args
+from wrapper.cli.args import Flag, Found, Globals
+from wrapper.errors import UsageError, near
+from wrapper.terraform.invocation import Invocation
+
+SUBCOMMANDS = (
+    "apply clean console deploy destroy fmt force-unlock generate get graph import init login "
+    "logout metadata modules output plan providers refresh shell show state taint test untaint "
+    "validate version workspace"
+).split()
+_LATER = "backend cache lint migrate plan-diff planfile source varfile workdir write".split()
+# Sub-commands with a word of their own before the component.
+WORDS: Mapping[str, tuple[str, ...]] = {
+    "state": ("list", "mv", "pull", "push", "replace-provider", "rm", "show", "identities"),
+    "providers": ("lock", "mirror", "schema"),
+    "workspace": ("list", "show", "select", "new", "delete"),
+    "generate": ("varfile", "backend"),
+    "metadata": ("functions",),
+}
+# Terraform's options that take the next argument as their value; all others need `=`.
+VALUED = frozenset(
+    (
+        "-var -var-file -target -exclude -target-file -exclude-file -replace -out -lock-timeout "
+        "-parallelism -state -state-out -backup -backup-out -backend-config -from-module "
+        "-plugin-dir -lockfile -generate-config-out -platform -fs-mirror -net-mirror -filter "
+        "-test-directory -type -plan -id -module-depth -junit-xml -cloud-run -chdir -query"
+    ).split()
+)
+
+_BOOLEANS = (
+    "dry-run skip-init init skip-planfile from-plan init-pass-vars init-run-reconfigure "
+    "auto-generate-backend-file process-templates process-functions deploy-run-init "
+    "upload-status accept-state-change use-mocks verify-plan ci"
+).split()
+_VALUES = ("planfile", "append-user-agent", "skip")
+_MULTI_BOOLEANS = ("all", "affected")
+_MULTI_VALUES = ("query", "components", "tags", "labels")
+_MULTI_OPTIONAL = ("include-dependencies", "include-dependents")
+FLAGS = (
+    *args.GLOBAL_FLAGS,
+    *(Flag(name, takes="bool") for name in (*_BOOLEANS, *_MULTI_BOOLEANS)),
+    *(Flag(name) for name in (*_VALUES, *_MULTI_VALUES, "max-concurrency", "failure-mode")),
+    *(Flag(name, takes="attached") for name in (*_MULTI_OPTIONAL, "skip-hooks")),
+)
+_CLEAN = (
+    Flag("force", "f", "bool"),
+    Flag("skip-lock-file", takes="bool"),
+    Flag("everything", takes="bool"),
+)
+_GENERATE = (Flag("file", "f"), Flag("with-secrets", takes="bool"))
+
+_SETTINGS = {
+    "init-run-reconfigure": "components.terraform.init_run_reconfigure",
+    "auto-generate-backend-file": "components.terraform.auto_generate_backend_file",
+    "init-pass-vars": "components.terraform.init.pass_vars",
+    "skip-planfile": "components.terraform.plan.skip_planfile",
+    "append-user-agent": "components.terraform.append_user_agent",
+}
+_VARIABLES = {
+    "dry-run": "ATMOS_DRY_RUN",
+    "skip-init": "ATMOS_SKIP_INIT",
+    "init-pass-vars": "ATMOS_INIT_PASS_VARS",
+    "process-templates": "ATMOS_PROCESS_TEMPLATES",
+    "process-functions": "ATMOS_PROCESS_FUNCTIONS",
+    "skip": "ATMOS_SKIP",
+    "from-plan": "ATMOS_TERRAFORM_APPLY_FROM_PLAN",
+    "stack": "ATMOS_STACK",
+}
+
+
+class Line(NamedTuple):
+    """A terraform command line. `wants_help` is set for `--help`, `multi` names a bulk flag."""
+
+    given: Globals
+    invocation: Invocation
+    wants_help: bool
+    multi: str
+
+
+def split(argv: Sequence[str], environ: Mapping[str, str]) -> Line:
+    """Split an argument list that holds `terraform` or `tofu` somewhere behind global flags.
+
+    `--` ends what is ours. Before it, an argument that is exactly one of our options (or
+    `--long=…`, `-s=…`) is ours, with its value; the first bare words are sub-command, its own word
+    where it has one, and component. Everything else is Terraform's, in order; an option of
+    Terraform's that takes a value keeps the argument behind it, whatever that looks like.
+
+    Raises: UsageError for an unknown option with two dashes, a missing value or sub-command.
+    Source: design 10.1; reference/atmos-stacks.md 5.6.
+    """
+    given: list[Found] = []
+    bare: list[str] = []
+    rest: list[str] = []
+    wants_help = False
+    index = 0
+    while index < len(argv):
+        token = argv[index]
+        if token == "--":
+            rest.extend(argv[index + 1 :])
+            break
+        found = args.match(argv, index, _flags(bare), glued=False)
+        if found is not None:
+            given.append(found)
+            index += found.used
+            continue
+        index += 1
+        if token in ("--help", "-h"):
+            wants_help = True
+        elif token.startswith("-") and token != "-":
+            _check(token, bare)
+            rest.append(token)
+            if token in VALUED and index < len(argv):
+                rest.append(argv[index])
+                index += 1
+        elif _is_ours(bare):
+            bare.append(token)
+        else:
+            rest.append(token)
+    return _line(given, bare, rest, environ, wants_help)
+
+
+def _flags(bare: Sequence[str]) -> tuple[Flag, ...]:
+    sub = bare[1] if len(bare) > 1 else ""
+    return (*FLAGS, *{"clean": _CLEAN, "generate": _GENERATE}.get(sub, ()))
+
+
+def _is_ours(bare: Sequence[str]) -> bool:
+    """Say whether the next bare word is the program, sub-command, its word or the component."""
+    if len(bare) < 2:
+        return True
+    own_word = bare[1] in WORDS
+    if own_word and len(bare) == 2:
+        return True
+    return len(bare) < (4 if own_word and bare[2] in WORDS[bare[1]] else 3)
+
+
+def _check(token: str, bare: Sequence[str]) -> None:
+    """Refuse an option with two dashes that is not ours; sub-commands with words let them through.
+
+    Raises: UsageError.
+    """
+    if not token.startswith("--"):
+        return
+    sub = bare[1] if len(bare) > 1 else ""
+    if sub in ("state", "providers", "workspace") and len(bare) > 2 and bare[2] in WORDS[sub]:
+        return
+    name = token.partition("=")[0]
+    known = [f"--{flag.name}" for flag in _flags(bare)]
+    raise UsageError(
+        f"unknown flag {name} for terraform {sub}".rstrip(),
+        hint=[
+            *filter(None, [near(name, known)]),
+            f"write Terraform's own options with one dash ({name[1:]}), or behind `--`",
+        ],
+    )
+
+
+def _line(
+    found: Sequence[Found],
+    bare: Sequence[str],
+    rest: Sequence[str],
+    environ: Mapping[str, str],
+    wants_help: bool,
+) -> Line:
+    last = {one.flag.name: one.value for one in found}
+    for flag, variable in _VARIABLES.items():
+        if environ.get(variable) and flag not in last:
+            last[flag] = environ[variable]
+
+    def on(flag: str, default: str = "false") -> bool:
+        return args.truth(flag, last.get(flag) or default)
+
+    booleans = {flag: on(flag) for flag in _SETTINGS if flag in last and flag in _BOOLEANS}
+    globals_ = args.collect(found, environ)
+    overrides = dict(globals_.overrides)
+    for flag, key in _SETTINGS.items():
+        if flag in last:
+            overrides[key] = booleans.get(flag, last[flag])
+    sub = bare[1] if len(bare) > 1 else ""
+    known = WORDS.get(sub, ())
+    words = tuple(bare[2:3]) if len(bare) > 2 and bare[2] in known else ()
+    behind = bare[2 + len(words) :]
+    invocation = Invocation(
+        program="tofu" if bare[:1] == ["tofu"] else "terraform",
+        subcommand=sub,
+        words=words,
+        component=behind[0] if behind else None,
+        stack=last.get("stack"),
+        arguments=tuple(rest),
+        dry_run=on("dry-run"),
+        skip_init=on("skip-init"),
+        force_init=on("init"),
+        from_plan=on("from-plan") if sub in ("apply", "deploy") or _named(found) else False,
+        planfile=last.get("planfile"),
+        upload_status=on("upload-status"),
+        accept_state_change=on("accept-state-change"),
+        use_templates=on("process-templates", "true"),
+        use_functions=on("process-functions", "true"),
+        skip_functions=tuple(s.strip() for s in last.get("skip", "").split(",") if s.strip()),
+        file=last.get("file"),
+        with_secrets=on("with-secrets"),
+        force=on("force"),
+        skip_lock_file=on("skip-lock-file"),
+    )
+    bulk = (*_MULTI_BOOLEANS, *_MULTI_VALUES, *_MULTI_OPTIONAL)
+    multi = next((f"--{one.flag.name}" for one in found if one.flag.name in bulk), "")
+    return Line(globals_._replace(overrides=overrides), invocation, wants_help, multi)
+
+
+def _named(found: Sequence[Found]) -> bool:
+    return any(one.flag.name == "from-plan" for one in found)
+
+
+def require(line: Line) -> Invocation:
+    """Return the invocation of a command for one component.
+
+    Raises: UsageError when the sub-command is unknown, or component or stack are missing.
+    Source: reference/atmos-stacks.md 4.2.
+    """
+    invocation = line.invocation
+    sub = invocation.subcommand
+    if sub in _LATER:
+        raise UsageError(f"terraform {sub} is not built yet", hint="run Atmos itself for it")
+    if sub not in SUBCOMMANDS:
+        raise UsageError(
+            f'unknown command "{sub}" for terraform',
+            hint=near(sub, SUBCOMMANDS) or "`atmos-wrap terraform --help` lists the commands",
+        )
+    if sub in ("state", "generate") and not invocation.words:
+        raise UsageError(
+            f"terraform {sub} needs one of: {', '.join(WORDS[sub])}",
+            hint=near(invocation.component or "", WORDS[sub]),
+        )
+    if line.multi:
+        raise UsageError(
+            f"{line.multi} runs several components; that is not built yet",
+            hint="name one component and its stack",
+        )
+    if invocation.component is None:
+        raise UsageError(
+            "component is required",
+            hint=f"atmos-wrap {invocation.program} {invocation.command} COMPONENT -s STACK",
+        )
+    if not invocation.stack:
+        raise UsageError("stack is required", hint="name it with --stack (-s), or set ATMOS_STACK")
+    return invocation

@@ -1,0 +1,137 @@
+"""The sub-commands that are ours alone: `generate varfile`, `generate backend`, `clean`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from wrapper import files as storage
+from wrapper.errors import StackError, StoreError, UsageError
+from wrapper.terraform import files, init
+
+if TYPE_CHECKING:
+    from wrapper.config import Config
+    from wrapper.stacks import Component
+    from wrapper.terraform.invocation import Invocation
+    from wrapper.world import World
+
+
+def generate(component: Component, config: Config, invocation: Invocation, world: World) -> int:
+    """Write the varfile or the backend file of a component; return the exit code.
+
+    Raises: StackError, StoreError. Source: reference/atmos-stacks.md 5.8.
+    """
+    directory = files.directory(component, config)
+    if invocation.words == ("backend",):
+        target, data = files.BACKEND, files.backend(component)
+    else:
+        target = files.names(component).varfile
+        data, _ = files.varfile(component, config, directory, with_secrets=invocation.with_secrets)
+    path = os.path.join(directory, target)
+    if invocation.file:
+        path = os.path.join(world.cwd, os.path.expanduser(invocation.file))
+    if invocation.dry_run:
+        world.stdout.write(f"# write {path}\n")
+        return 0
+    storage.write_if_changed(path, data)
+    return 0
+
+
+def clean(component: Component | None, config: Config, invocation: Invocation, world: World) -> int:
+    """Delete what runs have left in a component's directory, and local state of its stack.
+
+    Without a component: in all of them. Asks first, unless `--force`.
+    Raises: UsageError without `--force` where nobody can be asked; StoreError.
+    Source: reference/atmos-stacks.md 5.8.
+    """
+    if component is None:
+        doomed = _of_all(config, invocation)
+    else:
+        doomed = _of_one(component, config, invocation, world.environ)
+    doomed = sorted({path for path in doomed if os.path.lexists(path)})
+    if not doomed:
+        world.stderr.write("Nothing to delete\n")
+        return 0
+    listing = "".join(f"  {path}\n" for path in doomed)
+    if invocation.dry_run:
+        world.stdout.write(f"Would delete:\n{listing}")
+        return 0
+    if not invocation.force and not _agreed(listing, world):
+        return 1
+    for path in doomed:
+        _delete(path)
+    return 0
+
+
+def _of_one(
+    component: Component, config: Config, invocation: Invocation, environ: Mapping[str, str]
+) -> list[str]:
+    directory = files.directory(component, config)
+    names = files.names(component)
+    found = [".terraform", names.varfile, names.planfile, names.test_varfile, files.PROVIDERS]
+    if not invocation.skip_lock_file:
+        found.append(".terraform.lock.hcl")
+    if files.setting(config, "auto_generate_backend_file", default=True):
+        found.append(files.BACKEND)
+    if files.required(component) is not None:
+        found.append(files.REQUIRED)
+    if files.setting(config, "auto_generate_files"):
+        found += [str(name) for name in component.section.get("generate") or {}]
+    paths = [os.path.join(directory, name) for name in found]
+    paths.append(init.data_dir(directory, environ))
+    states = os.path.join(directory, "terraform.tfstate.d")
+    # As Atmos: every workspace whose name begins with the stack's name.
+    for folder in _listed(states):
+        if folder.startswith(component.stack):
+            inside = os.path.join(states, folder)
+            paths += [
+                os.path.join(inside, name)
+                for name in _listed(inside)
+                if name.endswith((".tfstate", ".tfstate.backup"))
+            ]
+    return paths
+
+
+def _of_all(config: Config, invocation: Invocation) -> list[str]:
+    if not config.terraform_dir or not os.path.isdir(config.terraform_dir):
+        raise StackError(f"there is no component directory {config.terraform_dir}")
+    paths: list[str] = []
+    for directory, folders, names in os.walk(config.terraform_dir):
+        for folder in (".terraform", "terraform.tfstate.d"):
+            if folder in folders:
+                paths.append(os.path.join(directory, folder))
+                folders.remove(folder)
+        paths += [os.path.join(directory, n) for n in names if n.endswith(".tfvars.json")]
+        if ".terraform.lock.hcl" in names and not invocation.skip_lock_file:
+            paths.append(os.path.join(directory, ".terraform.lock.hcl"))
+    return paths
+
+
+def _listed(directory: str) -> list[str]:
+    try:
+        return sorted(os.listdir(directory))
+    except OSError:
+        return []
+
+
+def _agreed(listing: str, world: World) -> bool:
+    """Ask; True for yes. Raises: UsageError where nobody can be asked."""
+    if not world.can_ask:
+        raise UsageError(
+            "clean deletes files and nobody can be asked here", hint="say --force, or --dry-run"
+        )
+    world.stderr.write(f"This will delete:\n{listing}Go on? [y/N] ")
+    world.stderr.flush()
+    return world.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _delete(path: str) -> None:
+    try:
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+    except OSError as error:
+        raise StoreError(f"cannot delete {path}: {error.strerror}") from error

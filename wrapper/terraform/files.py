@@ -1,0 +1,225 @@
+"""The files that a run needs beside the module's own: their names and their content."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wrapper.errors import StackError
+from wrapper.terraform import gojson, variables
+
+if TYPE_CHECKING:
+    from wrapper.config import Config
+    from wrapper.stacks import Component
+
+BACKEND = "backend.tf.json"
+PROVIDERS = "providers_override.tf.json"
+REQUIRED = "terraform_override.tf.json"
+
+
+class File(NamedTuple):
+    """A file to write below the component's directory, mode 0600 unless said otherwise."""
+
+    path: str
+    data: bytes
+    mode: int = 0o600
+
+
+class Names(NamedTuple):
+    """File names of one component in one stack, all inside the component's directory."""
+
+    varfile: str
+    planfile: str
+    test_varfile: str
+
+
+def setting(config: Config, *keys: str, default: Any = None) -> Any:
+    """Return a value below `components.terraform` of the configuration."""
+    value: Any = (config.data.get("components") or {}).get("terraform") or {}
+    for key in keys:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return default if value is None else value
+
+
+def module(component: Component) -> str:
+    """Return the Terraform component's path: `metadata.component`, or the component's own name."""
+    return str(component.section.get("component") or component.name)
+
+
+def directory(component: Component, config: Config) -> str:
+    """Return the component's directory, absolute.
+
+    Raises: StackError when it is not there or not configured.
+    Source: reference/atmos-stacks.md 4.2, 5.2.
+    """
+    if not config.terraform_dir:
+        raise StackError(
+            "components.terraform.base_path is not set",
+            hint="set it in atmos.yaml to the directory that holds the Terraform modules",
+        )
+    path = os.path.normpath(os.path.join(config.terraform_dir, module(component)))
+    if not os.path.isdir(path):
+        raise StackError(
+            f'the component "{component.name}" points to the Terraform component '
+            f'"{module(component)}", but there is no directory {path}',
+            at=component.where("metadata", "component") or component.where(),
+        )
+    return path
+
+
+def names(component: Component) -> Names:
+    """Return the names of the component's generated files.
+
+    Source: reference/atmos-stacks.md 5.3; a `/` in a stack's name becomes `-`, where Atmos fails.
+    """
+    folders = module(component).split("/")[:-1]
+    parts = [component.context_prefix, *folders, component.name.rsplit("/", 1)[-1]]
+    stem = "-".join(part.replace("/", "-") for part in parts if part)
+    return Names(
+        f"{stem}.terraform.tfvars.json",
+        f"{stem}.planfile",
+        f"{stem}.terraform.test.tfvars.json",
+    )
+
+
+def varfile(
+    component: Component, config: Config, path: str, *, with_secrets: bool = False
+) -> tuple[bytes, dict[str, str]]:
+    """Return the content of the varfile, and the variables that go by `TF_VAR_…` instead.
+
+    A variable that the module in the directory `path` declares sensitive stays out of the file.
+    Raises: StackError for a value that JSON cannot hold.
+    Source: reference/atmos-stacks.md 5.3.
+    """
+    values = component.section.get("vars") or {}
+    hidden: dict[str, str] = {}
+    if _masking(config) and not with_secrets:
+        for name in variables.sensitive(path):
+            if values.get(name) is not None:
+                value = values[name]
+                hidden[f"TF_VAR_{name}"] = value if isinstance(value, str) else gojson.dumps(value)
+    shown = {key: value for key, value in values.items() if f"TF_VAR_{key}" not in hidden}
+    return gojson.document(shown), hidden
+
+
+def _masking(config: Config) -> bool:
+    terminal = (config.data.get("settings") or {}).get("terminal") or {}
+    mask = terminal.get("mask") if isinstance(terminal, Mapping) else None
+    return not isinstance(mask, Mapping) or mask.get("enabled") is not False
+
+
+def backend(component: Component) -> bytes:
+    """Return the content of `backend.tf.json`.
+
+    Raises: StackError when there is no type, or nothing configured for it.
+    Source: reference/atmos-stacks.md 5.3.
+    """
+    kind = component.section.get("backend_type")
+    settings = component.section.get("backend")
+    if not kind:
+        raise StackError(
+            f'backend_type is missing for the component "{component.name}" '
+            f'in the stack "{component.stack}"',
+            at=component.where("backend"),
+            hint="set terraform.backend_type, or auto_generate_backend_file: false in atmos.yaml",
+        )
+    if not isinstance(settings, Mapping) or (not settings and kind != "local"):
+        raise StackError(
+            f'nothing is configured under backend.{kind}, the backend_type of "{component.name}" '
+            f'in the stack "{component.stack}"',
+            at=component.where("backend_type"),
+            hint=f"add a terraform.backend.{kind} section",
+        )
+    if kind != "cloud":
+        return gojson.document({"terraform": {"backend": {str(kind): settings}}})
+    workspace = str(component.section.get("workspace") or "")
+    return gojson.document({"terraform": {"cloud": _with_workspace(settings, workspace)}})
+
+
+def _with_workspace(value: Any, workspace: str) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _with_workspace(item, workspace) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_workspace(item, workspace) for item in value]
+    if isinstance(value, str):
+        return value.replace("{terraform_workspace}", workspace)
+    return value
+
+
+def providers(component: Component) -> bytes | None:
+    """Return the content of `providers_override.tf.json`; None when there is nothing to override.
+
+    A key with a dot is short for an alias: `aws.use1` is one more block of `aws`.
+    Source: reference/atmos-stacks.md 5.3.
+    """
+    given = component.section.get("providers")
+    if not isinstance(given, Mapping) or not given:
+        return None
+    blocks: dict[str, Any] = {str(k): v for k, v in given.items() if "." not in str(k)}
+    aliased: dict[str, list[Any]] = {}
+    for key in sorted(str(k) for k in given if "." in str(k)):
+        name, _, alias = key.partition(".")
+        body = given[key]
+        aliased.setdefault(name, []).append(
+            {"alias": alias, **body} if isinstance(body, Mapping) else {"alias": alias}
+        )
+    for name, more in aliased.items():
+        plain = blocks.get(name)
+        first = [] if plain is None else plain if isinstance(plain, list) else [plain]
+        blocks[name] = [*first, *more]
+    return gojson.document({"provider": blocks})
+
+
+def required(component: Component) -> bytes | None:
+    """Return the content of `terraform_override.tf.json`; None when nothing is required.
+
+    Source: reference/atmos-stacks.md 5.3.
+    """
+    body = {
+        key: component.section[key]
+        for key in ("required_version", "required_providers")
+        if component.section.get(key)
+    }
+    return gojson.document({"terraform": body}) if body else None
+
+
+def generated(component: Component, config: Config, path: str) -> tuple[list[File], list[str]]:
+    """Return the files to write into the directory `path`, and those of ours to remove there.
+
+    The varfile is not among them. Raises: StackError.
+    Source: reference/atmos-stacks.md 5.2.
+    """
+    write: list[File] = []
+    stale: list[str] = []
+    if setting(config, "auto_generate_backend_file", default=True):
+        write.append(File(os.path.join(path, BACKEND), backend(component)))
+    if setting(config, "auto_generate_files"):
+        write += _generate_section(component, path)
+    for name, data in ((PROVIDERS, providers(component)), (REQUIRED, required(component))):
+        target = os.path.join(path, name)
+        if data is not None:
+            write.append(File(target, data))
+        elif name == PROVIDERS:
+            stale.append(target)
+    return write, stale
+
+
+def _generate_section(component: Component, path: str) -> list[File]:
+    made: list[File] = []
+    for name, content in (component.section.get("generate") or {}).items():
+        target = os.path.normpath(os.path.join(path, str(name)))
+        place = component.where("generate", str(name))
+        if os.path.isabs(str(name)) or not target.startswith(path + os.sep):
+            raise StackError(f'generate: "{name}" is outside the component directory', at=place)
+        if isinstance(content, str):
+            made.append(File(target, content.encode(), 0o644))
+        elif target.endswith(".json"):
+            made.append(File(target, gojson.document(content), 0o644))
+        else:
+            raise StackError(
+                f'generate: "{name}" is a map; only .json files are made from maps so far',
+                at=place,
+                hint="write the file's text as a string",
+            )
+    return made

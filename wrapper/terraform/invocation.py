@@ -1,0 +1,39 @@
+"""One terraform command line, taken apart."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Invocation(NamedTuple):
+    """What the user typed behind `terraform`.
+
+    `words` holds the sub-sub-command (`list` of `state list`), `arguments` what is Terraform's, in
+    the order typed. Flags of ours are the other fields; None means not given.
+    """
+
+    program: str
+    subcommand: str
+    words: tuple[str, ...] = ()
+    component: str | None = None
+    stack: str | None = None
+    arguments: tuple[str, ...] = ()
+    dry_run: bool = False
+    skip_init: bool = False
+    force_init: bool = False
+    from_plan: bool = False
+    planfile: str | None = None
+    upload_status: bool = False
+    accept_state_change: bool = False
+    use_templates: bool = True
+    use_functions: bool = True
+    skip_functions: tuple[str, ...] = ()
+    file: str | None = None
+    with_secrets: bool = False
+    force: bool = False
+    skip_lock_file: bool = False
+
+    @property
+    def command(self) -> str:
+        """Return the sub-command as people write it: `state list`."""
+        return " ".join((self.subcommand, *self.words))

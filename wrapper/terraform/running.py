@@ -1,0 +1,123 @@
+"""Carrying out the steps of a run, or showing them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from typing import TYPE_CHECKING
+
+from wrapper import files as storage
+from wrapper import process
+from wrapper.terraform import init, workspace
+
+if TYPE_CHECKING:
+    from wrapper.process import Child
+    from wrapper.stacks import Component
+    from wrapper.terraform.steps import Steps
+    from wrapper.world import World
+
+
+def show(steps: Steps) -> str:
+    """Return what a run would do, one line per step, for `--dry-run`; no content, no values."""
+    lines = [f"cd {shlex.quote(steps.directory)}"]
+    lines += [f"# write {os.path.basename(file.path)}" for file in steps.write]
+    lines += [f"# remove {os.path.basename(p)}" for p in steps.stale if os.path.lexists(p)]
+    for child in (steps.init, steps.select, steps.command):
+        if child is not None:
+            lines.append(shlex.join(child.argv))
+    return "\n".join(lines) + "\n"
+
+
+def carry_out(steps: Steps, component: Component, world: World) -> int:
+    """Run the steps; return the exit code. Often it never returns: this process becomes terraform.
+
+    It stays only when something has to follow: files to remove after success.
+
+    Raises: StoreError, ToolMissing, WrapError.
+    Source: reference/atmos-stacks.md 5.2; design 10.
+    """
+    for path in steps.stale:
+        storage.remove(path)
+    for file in steps.write:
+        storage.write_if_changed(file.path, file.data, file.mode)
+    if steps.cache_dir:
+        os.makedirs(steps.cache_dir, exist_ok=True)
+    code = _make_ready(steps, component, world)
+    if code or steps.command is None:
+        return code
+    leftover = [path for path in steps.after if os.path.lexists(path)]
+    if steps.command.argv[1:2] == ("init",):
+        init.forget(steps.data_dir)
+    _flush(world)
+    if not leftover:
+        process.execute(steps.command)
+    code = process.spawn(steps.command)
+    if code == 0:
+        for path in leftover:
+            storage.remove(path)
+    return code
+
+
+def _make_ready(steps: Steps, component: Component, world: World) -> int:
+    """Run init and select the workspace as far as needed; return the exit code of what failed."""
+    known = init.recorded(steps.data_dir)
+    print_now = _print(steps)
+    fresh = steps.init is None or (
+        not steps.always_init and bool(print_now) and known.get("init") == print_now
+    )
+    if not fresh and steps.init is not None:
+        init.forget(steps.data_dir)
+        workspace.forget(steps.data_dir)
+        _flush(world)
+        code = process.spawn(steps.init)
+        if code:
+            return code
+    settled = (
+        fresh and steps.init is not None and workspace.is_settled(component, steps.data_dir, known)
+    )
+    if steps.select is not None and steps.create is not None and not settled:
+        code = _select(steps.select, steps.create, steps.data_dir)
+        if code:
+            return code
+    if steps.init is not None and not (fresh and (settled or steps.select is None)):
+        selected = workspace.selected(steps.data_dir) if steps.select is not None else None
+        init.record(steps.data_dir, _print(steps), selected)
+    return 0
+
+
+def _print(steps: Steps) -> str:
+    """Return the fingerprint for these steps; '' when the run does not start with init."""
+    if steps.init is None:
+        return ""
+    arguments = steps.init.argv[1:]
+    named = [arguments[i + 1] for i, a in enumerate(arguments[:-1]) if a == "-var-file"]
+    return init.fingerprint(steps.directory, steps.init.env, steps.binary, arguments, named)
+
+
+def _select(select: Child, create: Child, data_dir: str) -> int:
+    """Select the workspace, making it if need be; what it says is shown only when that fails.
+
+    Source: reference/atmos-stacks.md 5.5.
+    """
+    import tempfile
+
+    with tempfile.TemporaryFile() as said:
+        code = process.spawn(select, said)
+        if code == 1:
+            code = process.spawn(create, said)
+            if code == 1 and workspace.selected(data_dir) == create.argv[-1]:
+                return 0
+        if code:
+            said.seek(0)
+            sys.stderr.write(said.read().decode("utf-8", "replace"))
+            sys.stderr.write(
+                f"error: {shlex.join(select.argv)} in {select.cwd} ended with exit code {code}\n"
+            )
+            sys.stderr.flush()
+        return code
+
+
+def _flush(world: World) -> None:
+    world.stdout.flush()
+    world.stderr.flush()

@@ -1,0 +1,240 @@
+"""What one terraform command does, worked out before anything happens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from wrapper.errors import StackError, UsageError
+from wrapper.process import Child, find
+from wrapper.terraform import files, init, workspace
+from wrapper.terraform.environment import environment
+
+if TYPE_CHECKING:
+    from wrapper.config import Config
+    from wrapper.stacks import Component
+    from wrapper.terraform.invocation import Invocation
+
+_ABSTRACT = ("plan", "apply", "deploy", "workspace")
+_LOCKED = ("apply", "deploy", "destroy", "import", "taint", "untaint")
+_WITH_VARFILE = ("plan", "apply", "destroy", "refresh", "import", "test")
+_SHELL_VARFILE = ("plan", "apply", "refresh", "import", "destroy", "console")
+
+
+class Steps(NamedTuple):
+    """One run. Paths are absolute.
+
+    `init` and `select`/`create` are children run before `command` unless they would change
+    nothing; `after` are files to remove when everything succeeded. `command` is None when init and
+    workspace are all there is to do.
+    """
+
+    directory: str
+    data_dir: str
+    binary: str
+    write: tuple[files.File, ...]
+    stale: tuple[str, ...]
+    cache_dir: str
+    init: Child | None
+    always_init: bool
+    select: Child | None
+    create: Child | None
+    command: Child | None
+    after: tuple[str, ...]
+
+
+def program(component: Component | None, config: Config, invocation: Invocation) -> str:
+    """Return the program to run: the component's `command`, the configuration's, the word typed.
+
+    Source: reference/atmos-stacks.md 5.2.
+    """
+    own = component.section.get("command") if component is not None else None
+    command = str(own or files.setting(config, "command", default="") or "terraform")
+    if command == "terraform" and invocation.program == "tofu":
+        return "tofu"
+    return command
+
+
+def is_disabled(component: Component) -> bool:
+    """Say whether `metadata.enabled: false` takes the component out of use."""
+    return (component.section.get("metadata") or {}).get("enabled") is False
+
+
+def refuse(component: Component, invocation: Invocation) -> None:
+    """Stop what the component's metadata forbids.
+
+    Raises: StackError. Source: reference/atmos-stacks.md 5.2.
+    """
+    metadata = component.section.get("metadata") or {}
+    command = invocation.command
+    if metadata.get("type") == "abstract" and invocation.subcommand in _ABSTRACT:
+        raise StackError(
+            f'the component "{component.name}" is abstract: it cannot be provisioned',
+            at=component.where("metadata", "type"),
+            hint="name a component that inherits it",
+        )
+    if metadata.get("locked") is True and command in _LOCKED:
+        raise StackError(
+            f'the component "{component.name}" is locked: {command} is not allowed',
+            at=component.where("metadata", "locked"),
+            hint="set metadata.locked to false first",
+        )
+    if invocation.subcommand == "workspace" and component.section.get("backend_type") == "http":
+        raise StackError(
+            "workspaces are not supported for the HTTP backend", at=component.where("backend_type")
+        )
+
+
+def prepare(
+    component: Component, config: Config, invocation: Invocation, environ: Mapping[str, str]
+) -> Steps:
+    """Return the steps of a run; nothing is written or started, the module's files are read.
+
+    `environ` is the environment made of the shell's, the `env` sections and the identity.
+
+    Raises: StackError, UsageError, ToolMissing.
+    Source: reference/atmos-stacks.md 5.2 to 5.7.
+    """
+    refuse(component, invocation)
+    directory = files.directory(component, config)
+    names = files.names(component)
+    saved_plan = _saved_plan(invocation, directory, names)
+    data, hidden = files.varfile(component, config, directory)
+    write, stale = files.generated(component, config, directory)
+    if invocation.subcommand != "workspace" and not saved_plan:
+        write.insert(0, files.File(os.path.join(directory, names.varfile), data, 0o600))
+    env = environment(environ, config, component, subcommand=invocation.subcommand, hidden=hidden)
+    name = program(component, config, invocation)
+    hint = f'install it, or set components.terraform.command; asked for by "{component.name}"'
+    binary = find(name, env, directory, hint)
+    start_init = _starts_with_init(config, invocation)
+    reconfigure = files.setting(config, "init_run_reconfigure") is True
+    init_flags = _init_flags(config, names, reconfigure or invocation.subcommand == "workspace")
+    selects = workspace.applies(
+        component, invocation.subcommand, invocation.words, environ.get("TF_WORKSPACE", "")
+    )
+    wanted = workspace.name(component)
+    cache = env.get("TF_PLUGIN_CACHE_DIR", "") if "TF_PLUGIN_CACHE_DIR" not in environ else ""
+
+    def child(*arguments: str, quiet: bool = False, to_stderr: bool = False) -> Child:
+        return Child((name, *arguments), directory, env, quiet, to_stderr)
+
+    return Steps(
+        directory=directory,
+        data_dir=init.data_dir(directory, env),
+        binary=binary,
+        write=tuple(write),
+        stale=tuple(stale),
+        cache_dir=cache,
+        init=child("init", *init_flags, to_stderr=True) if start_init else None,
+        always_init=invocation.force_init,
+        select=child("workspace", "select", "-or-create", wanted, quiet=True) if selects else None,
+        create=child("workspace", "new", wanted, quiet=True) if selects else None,
+        command=_command(
+            component, config, invocation, names, saved_plan, init_flags, child(), env
+        ),
+        after=_after(invocation, directory, names),
+    )
+
+
+def _starts_with_init(config: Config, invocation: Invocation) -> bool:
+    if invocation.subcommand == "init" or invocation.skip_init:
+        return False
+    return (
+        invocation.subcommand != "deploy" or files.setting(config, "deploy_run_init") is not False
+    )
+
+
+def _init_flags(config: Config, names: files.Names, reconfigure: bool) -> list[str]:
+    flags = ["-reconfigure"] if reconfigure else []
+    if files.setting(config, "init", "pass_vars") is True:
+        flags += ["-var-file", names.varfile]
+    return flags
+
+
+def _saved_plan(invocation: Invocation, directory: str, names: files.Names) -> str:
+    """Return the plan file that `apply` and `deploy` were told to use, '' when none.
+
+    Raises: UsageError when `--from-plan` finds none.
+    """
+    if invocation.subcommand not in ("apply", "deploy"):
+        if invocation.from_plan or invocation.planfile is not None:
+            raise UsageError(f"--from-plan and --planfile do not go with {invocation.subcommand}")
+        return ""
+    if invocation.planfile:
+        return invocation.planfile
+    if not invocation.from_plan:
+        return ""
+    if not os.path.isfile(os.path.join(directory, names.planfile)):
+        raise UsageError(
+            f"there is no planfile {os.path.join(directory, names.planfile)}",
+            hint=f"run `plan {invocation.component} -s {invocation.stack}` first, "
+            "or name a plan with --planfile",
+        )
+    return names.planfile
+
+
+def _command(
+    component: Component,
+    config: Config,
+    invocation: Invocation,
+    names: files.Names,
+    saved_plan: str,
+    init_flags: list[str],
+    base: Child,
+    env: dict[str, str],
+) -> Child | None:
+    """Return the main command. Source: reference/atmos-stacks.md 5.6."""
+    given = list(invocation.arguments)
+    sub, words = invocation.subcommand, invocation.words
+    if sub == "shell":
+        return _shell(component, names, base, env)
+    if sub == "workspace":
+        if not words:
+            return None
+        named = [] if words[0] in ("list", "show") else [workspace.name(component)]
+        return base._replace(argv=(*base.argv, sub, *words, *named, *given))
+    if sub == "init":
+        return base._replace(argv=(*base.argv, sub, *init_flags, *given))
+    before: list[str] = []
+    if (sub in _WITH_VARFILE or sub == "deploy") and not saved_plan:
+        before = ["-var-file", names.varfile]
+    if sub == "plan":
+        skips = files.setting(config, "plan", "skip_planfile") is True
+        if not skips and not any(a == "-out" or a.startswith("-out=") for a in given):
+            before += ["-out", names.planfile]
+        if invocation.upload_status and "-detailed-exitcode" not in given:
+            before.append("-detailed-exitcode")
+    approves = sub == "deploy" or files.setting(config, "apply_auto_approve") is True
+    if sub in ("apply", "deploy"):
+        sub = "apply"
+        if approves and not saved_plan and "-auto-approve" not in given:
+            given.append("-auto-approve")
+        if saved_plan:
+            given.append(saved_plan)
+    return base._replace(argv=(*base.argv, sub, *words, *before, *given))
+
+
+def _shell(component: Component, names: files.Names, base: Child, env: Mapping[str, str]) -> Child:
+    """Return the shell in the component's directory, ready for bare terraform commands."""
+    made = dict(env)
+    for sub in _SHELL_VARFILE:
+        made[f"TF_CLI_ARGS_{sub}"] = f"-var-file={names.varfile}"
+    made["ATMOS_STACK"] = component.stack
+    made["ATMOS_COMPONENT"] = component.name
+    made["ATMOS_SHELL_WORKING_DIR"] = base.cwd
+    made["ATMOS_TERRAFORM_WORKSPACE"] = workspace.name(component)
+    shell = env.get("SHELL") or "/bin/sh"
+    return Child((shell,), base.cwd, made, login=True)
+
+
+def _after(invocation: Invocation, directory: str, names: files.Names) -> tuple[str, ...]:
+    """Return what to remove after success. Source: reference/atmos-stacks.md 5.2.19."""
+    gone: list[str] = []
+    # As Atmos: the saved plan is used up by every command that does not make or show one.
+    if invocation.subcommand not in ("plan", "show") and invocation.planfile is None:
+        gone.append(names.planfile)
+    if invocation.subcommand in ("apply", "deploy"):
+        gone.append(names.varfile)
+    return tuple(os.path.join(directory, name) for name in gone)
