@@ -1,0 +1,1 @@
+"""Comparison with the recorded behaviour of Atmos."""
