@@ -35,9 +35,11 @@ def auth_of(config: Config, component: Component | None, world: World) -> Auth:
     from wrapper import auth
 
     if component is None:
-        return auth.read(config.data.get("auth") or {}, config.auth_layers, config.dir, world)
+        section = config.data.get("auth") or {}
+        return auth.read(section, config.auth_layers, config.dir, world, config.data.get("wrap"))
     layers = (*config.auth_layers, *component.auth_layers)
-    return auth.read(component.section.get("auth") or {}, layers, config.dir, world)
+    section = component.section.get("auth") or {}
+    return auth.read(section, layers, config.dir, world, config.data.get("wrap"))
 
 
 def sign_in(

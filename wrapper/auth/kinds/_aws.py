@@ -1,0 +1,192 @@
+"""What the AWS kinds share: clients that only the chain signs, and what STS's refusals mean."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from wrapper.auth.model import Credential
+from wrapper.env import EnvDelta
+from wrapper.errors import AuthError
+from wrapper.world import World
+
+DEFAULT_REGION = "us-east-1"
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 15
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+
+
+def go_duration(text: str) -> float | None:
+    """Return the seconds of a Go duration (`1h30m`); None when it is none."""
+    rest, total = text.strip(), 0.0
+    if rest == "0":
+        return 0.0
+    parts = _PART.findall(rest)
+    if not parts or "".join(number + unit for number, unit in parts) != rest:
+        return None
+    for number, unit in parts:
+        total += float(number) * _UNITS[unit]
+    return total
+
+
+def client(
+    service: str, region: str, world: World, credential: Credential | None, endpoint: str
+) -> Any:
+    """Return a client that signs with `credential` and nothing else (None: not at all).
+
+    No profile, configuration file or key of the shell is read. The user's endpoints, proxies, CA
+    bundles, retry and regional settings are kept.
+    """
+    import botocore.session
+    from botocore import UNSIGNED
+    from botocore.config import Config
+
+    environ = world.environ
+    session = botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+        }
+    )
+    if environ.get("AWS_STS_REGIONAL_ENDPOINTS"):
+        session.set_config_variable(
+            "sts_regional_endpoints", environ["AWS_STS_REGIONAL_ENDPOINTS"].lower()
+        )
+    settings: dict[str, Any] = {
+        "connect_timeout": CONNECT_TIMEOUT,
+        "read_timeout": READ_TIMEOUT,
+        "retries": _retries(environ),
+        "use_fips_endpoint": _yes(environ, "AWS_USE_FIPS_ENDPOINT"),
+        "use_dualstack_endpoint": _yes(environ, "AWS_USE_DUALSTACK_ENDPOINT"),
+        "ignore_configured_endpoint_urls": True,
+        "user_agent_extra": "atmos-wrap",
+    }
+    url = endpoint or _configured_endpoint(service, environ)
+    proxies = _proxies(url or f"https://{service}.{region}.amazonaws.com", environ)
+    if proxies:
+        settings["proxies"] = proxies
+    keys: dict[str, Any] = {}
+    if credential is None:
+        settings["signature_version"] = UNSIGNED
+    else:
+        keys = {
+            "aws_access_key_id": credential.fields["access_key_id"],
+            "aws_secret_access_key": credential.fields["secret_access_key"],
+        }
+        if credential.fields.get("session_token"):
+            keys["aws_session_token"] = credential.fields["session_token"]
+    return session.create_client(
+        service,
+        region_name=region,
+        endpoint_url=url or None,
+        verify=_authorities(environ),
+        config=Config(**settings),
+        **keys,
+    )
+
+
+def _configured_endpoint(service: str, environ: Mapping[str, str]) -> str:
+    if _yes(environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+        return ""
+    own = environ.get(f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}")
+    return own or environ.get("AWS_ENDPOINT_URL", "")
+
+
+def _authorities(environ: Mapping[str, str]) -> str | None:
+    for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        if environ.get(name):
+            return environ[name]
+    return None
+
+
+def _proxies(url: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the proxies for a URL as the environment names them, none where it is excepted."""
+    from urllib.parse import urlsplit
+    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+    found = {}
+    for scheme in ("http", "https", "no"):
+        for name in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY"):
+            if environ.get(name) and scheme not in found:
+                found[scheme] = environ[name]
+    if proxy_bypass_environment(urlsplit(url).netloc, found):
+        return {}
+    found.pop("no", None)
+    return found
+
+
+def _retries(environ: Mapping[str, str]) -> dict[str, Any]:
+    mode = environ.get("AWS_RETRY_MODE", "")
+    tries = environ.get("AWS_MAX_ATTEMPTS", "")
+    return {
+        "mode": mode if mode in ("legacy", "standard", "adaptive") else "standard",
+        "total_max_attempts": int(tries) if tries.isdigit() and int(tries) > 0 else 3,
+    }
+
+
+def _yes(environ: Mapping[str, str], name: str) -> bool:
+    return environ.get(name, "").lower() in ("true", "1")
+
+
+def credential(answer: Mapping[str, Any], region: str, principal: str, now: float) -> Credential:
+    """Return the credential of an STS answer. Raises: AuthError when something is missing."""
+    try:
+        given = answer["Credentials"]
+        return Credential(
+            "aws",
+            {
+                "access_key_id": given["AccessKeyId"],
+                "secret_access_key": given["SecretAccessKey"],
+                "session_token": given["SessionToken"],
+            },
+            given["Expiration"].timestamp(),
+            principal,
+            region,
+            now,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise AuthError("STS answered without a credential") from error
+
+
+def keys_environment(credential: Credential) -> EnvDelta:
+    """Return the variables that hand over the keys themselves (`wrap.delivery: env`)."""
+    names = {
+        "access_key_id": "AWS_ACCESS_KEY_ID",
+        "secret_access_key": "AWS_SECRET_ACCESS_KEY",
+        "session_token": "AWS_SESSION_TOKEN",
+    }
+    found = {names[k]: v for k, v in credential.fields.items() if k in names and v}
+    return EnvDelta(set=found, secret=frozenset(found))
+
+
+def refused(error: Any) -> tuple[str, str]:
+    """Return code and message of a botocore ClientError."""
+    given = error.response.get("Error", {})
+    return str(given.get("Code", "")), " ".join(str(given.get("Message", "")).split())
+
+
+def unreachable(what: str, error: Exception, endpoint: str) -> AuthError:
+    """Return the error for a request that got no answer."""
+    reason = type(error).__name__
+    return AuthError(
+        f"{what}: no answer from {endpoint} ({reason})",
+        hint="check the network, proxy and CA settings (HTTPS_PROXY, AWS_CA_BUNDLE, AWS_ENDPOINT_URL)",
+    )
+
+
+def caller(credential: Credential | None, region: str, world: World, endpoint: str = "") -> str:
+    """Ask STS who a credential is; return the ARN. Raises: AuthError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    sts = client("sts", region or DEFAULT_REGION, world, credential, endpoint)
+    try:
+        return str(sts.get_caller_identity().get("Arn", ""))
+    except ClientError as error:
+        code, message = refused(error)
+        raise AuthError(f"STS refused GetCallerIdentity: {code}: {message}") from error
+    except BotoCoreError as error:
+        raise unreachable("GetCallerIdentity", error, sts.meta.endpoint_url) from error

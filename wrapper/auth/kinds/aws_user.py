@@ -1,0 +1,195 @@
+"""An IAM user: a session by GetSessionToken, never the long-lived keys themselves.
+
+Source: reference/atmos-auth.md 4.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from wrapper import ui
+from wrapper.auth.kinds import _aws
+from wrapper.auth.model import Credential
+from wrapper.auth.references import Secret
+from wrapper.env import EnvDelta
+from wrapper.errors import AuthError, ConfigError, Interrupted, NeedsLogin
+from wrapper.world import World
+
+DEFAULT_DURATION = 43_200
+SHORTEST = 900
+LONGEST = 43_200
+LONGEST_WITH_MFA = 129_600
+_ABOUT_MFA = (
+    "multifactorauthentication failed",
+    "invalid mfa",
+    "mfa token",
+    "one time pass code",
+)
+
+
+class Spec(NamedTuple):
+    """The keys by reference; `duration` as written."""
+
+    name: str
+    access_key_id: Secret
+    secret_access_key: Secret
+    mfa_arn: str = ""
+    region: str = _aws.DEFAULT_REGION
+    duration: str = ""
+    endpoint: str = ""
+
+
+def parse(name: str, raw: Mapping[str, Any]) -> Spec:
+    """Return the user. Raises: ConfigError when only one of the two keys is given."""
+    given = raw.get("credentials")
+    keys = given if isinstance(given, Mapping) else {}
+    key_id = _secret(keys.get("access_key_id"))
+    secret = _secret(keys.get("secret_access_key"))
+    if _given(key_id) != _given(secret):
+        raise ConfigError(
+            f'identity "{name}": access_key_id and secret_access_key must both be given, or neither'
+        )
+    session, spec = raw.get("session"), raw.get("spec")
+    duration = session.get("duration") if isinstance(session, Mapping) else None
+    return Spec(
+        name,
+        key_id,
+        secret,
+        str(keys.get("mfa_arn") or ""),
+        str(keys.get("region") or _aws.DEFAULT_REGION),
+        "" if duration is None else str(duration),
+        str(spec.get("endpoint_url") or "") if isinstance(spec, Mapping) else "",
+    )
+
+
+def _secret(value: Any) -> Secret:
+    return value if isinstance(value, Secret) else Secret(None if value is None else str(value))
+
+
+def _given(secret: Secret) -> bool:
+    return bool(secret.value or secret.variable)
+
+
+def seconds(spec: Spec) -> tuple[int, str]:
+    """Return the session's length and, if it is not as configured, why."""
+    longest = LONGEST_WITH_MFA if spec.mfa_arn else LONGEST
+    if not spec.duration:
+        return DEFAULT_DURATION, ""
+    text = spec.duration.strip()
+    if text.isdigit():
+        wanted: float | None = float(text)
+    elif text.endswith("d") and text[:-1].isdigit():
+        wanted = float(text[:-1]) * 86_400
+    else:
+        wanted = _aws.go_duration(text)
+    if wanted is None:
+        return DEFAULT_DURATION, f'session.duration "{text}" is no duration: 12h are used'
+    clamped = int(min(max(wanted, SHORTEST), longest))
+    if clamped != int(wanted):
+        return clamped, f"session.duration {text} is out of bounds: {clamped} seconds are used"
+    return clamped, ""
+
+
+def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # noqa: ARG001
+    """Call GetSessionToken with the user's keys, with an MFA code if there is a device.
+
+    Raises: NeedsLogin when keys are missing or nobody can type the code, AuthError.
+    """
+    keys = _keys(spec)
+    length, warning = seconds(spec)
+    if warning:
+        ui.warn(world, f'identity "{spec.name}": {warning}')
+    sts = _aws.client("sts", spec.region, world, keys, spec.endpoint)
+    asked: dict[str, Any] = {"DurationSeconds": length}
+    answer = None
+    for attempt in (1, 2):
+        if spec.mfa_arn:
+            asked |= {"SerialNumber": spec.mfa_arn, "TokenCode": _code(spec, world, attempt)}
+        answer = _call(spec, sts, asked, again=attempt == 1 and bool(spec.mfa_arn))
+        if answer is not None:
+            break
+    assert answer is not None
+    return _aws.credential(answer, spec.region, "", world.now())
+
+
+def _keys(spec: Spec) -> Credential:
+    if spec.access_key_id.value and spec.secret_access_key.value:
+        return Credential(
+            "aws",
+            {
+                "access_key_id": spec.access_key_id.value,
+                "secret_access_key": spec.secret_access_key.value,
+            },
+        )
+    pair = (spec.access_key_id, spec.secret_access_key)
+    unset = [s.variable for s in pair if s.variable and not s.value]
+    if unset:
+        verb = "is" if len(unset) == 1 else "are"
+        raise NeedsLogin(
+            f'identity "{spec.name}": its session is over and {" and ".join(unset)} {verb} not set',
+            hint=f"set them and sign in again: atmos-wrap auth login -i {spec.name}",
+        )
+    raise NeedsLogin(
+        f'identity "{spec.name}" has no keys to sign in with',
+        hint=[
+            "give `credentials.access_key_id` and `secret_access_key`, best by `!env NAME`",
+            "keys from the keyring and the sign-in by browser are not supported by this version",
+        ],
+    )
+
+
+def _code(spec: Spec, world: World, attempt: int) -> str:
+    if not world.can_ask:
+        raise NeedsLogin(
+            f'identity "{spec.name}" needs an MFA code of {spec.mfa_arn}, and there is no terminal',
+            hint=f"sign in at a terminal first: atmos-wrap auth login -i {spec.name}",
+        )
+    for _ in range(3):
+        refused = "refused; " if attempt == 2 else ""
+        ui.write(world, ui.escape(f"{refused}MFA code of {spec.mfa_arn}: "))
+        line = world.stdin.readline()
+        if not line:
+            raise Interrupted("no MFA code was given")
+        if len(line.strip()) == 6:
+            return line.strip()
+        ui.write(world, "an MFA code has 6 digits\n")
+    raise NeedsLogin(f'identity "{spec.name}": no MFA code was given')
+
+
+def _call(spec: Spec, sts: Any, asked: Mapping[str, Any], *, again: bool) -> Any:
+    """Return the answer; None when the code was wrong and may be asked for once more."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return sts.get_session_token(**asked)
+    except ClientError as error:
+        code, message = _aws.refused(error)
+        if again and code == "AccessDenied" and any(w in message.lower() for w in _ABOUT_MFA):
+            return None
+        raise AuthError(
+            f'identity "{spec.name}": STS refused GetSessionToken: {code}: {message}',
+            hint=_HINTS.get(code, f"see `credentials` of the identity {spec.name}"),
+        ) from error
+    except BotoCoreError as error:
+        what = f'identity "{spec.name}": GetSessionToken'
+        raise _aws.unreachable(what, error, sts.meta.endpoint_url) from error
+
+
+_HINTS = {
+    "InvalidClientTokenId": "the access key was rotated, deactivated or never existed",
+    "SignatureDoesNotMatch": "the secret access key does not belong to the access key id",
+    "ExpiredTokenException": "the configured keys are temporary ones that are over",
+    "ExpiredToken": "the configured keys are temporary ones that are over",
+    "AccessDenied": "the user needs sts:GetSessionToken; a policy may ask for an MFA code (`mfa_arn`)",
+}
+
+
+def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  # noqa: ARG001
+    """Return the session's keys as variables."""
+    return _aws.keys_environment(credential)
+
+
+def forget(spec: Spec, world: World) -> tuple[str, ...]:  # noqa: ARG001
+    """Do nothing: a user leaves nothing outside its session."""
+    return ()

@@ -1,0 +1,489 @@
+"""The `auth` section: checked as a whole, every fault with its place."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wrapper.auth import references, rules
+from wrapper.auth.kinds import IDENTITY_KINDS, PROVIDER_KINDS
+from wrapper.auth.model import CHECKED, FATAL, USED, Auth, Default, Entry, Problem
+from wrapper.errors import ConfigError, Location, WrapError, near
+from wrapper.merge import SECTIONS, Layer, deep_merge
+from wrapper.world import World
+
+_TRUTH = {
+    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
+}
+
+
+class Places:
+    """Finds the file, line and column that set a key; files are read when asked, once."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = layers
+        self.texts: dict[str, bytes] = {}
+
+    def layer(self, keys: tuple[str, ...]) -> tuple[Layer, tuple[str, ...]] | None:
+        """Return the highest layer that has the key path, and the path as that file writes it."""
+        for layer in reversed(self.layers):
+            written = _written(layer.data, keys)
+            if written is not None:
+                return layer, written
+        return None
+
+    def at(self, *keys: str) -> Location | None:
+        """Return the place of a key path, or of the nearest enclosing one that a file sets."""
+        for length in range(len(keys), 0, -1):
+            found = self.layer(keys[:length])
+            if found is not None:
+                return self.in_layer(*found)
+        return self.in_layer(self.layers[-1], ()) if self.layers else None
+
+    def in_layer(self, layer: Layer, keys: tuple[str, ...]) -> Location:
+        """Return the place of a key path in one layer's file."""
+        from wrapper import yamlio
+
+        if layer.path not in self.texts:
+            try:
+                with open(layer.path, "rb") as stream:
+                    self.texts[layer.path] = stream.read()
+            except OSError:
+                self.texts[layer.path] = b""
+        return yamlio.locate(self.texts[layer.path], layer.path, (*layer.prefix, *keys))
+
+
+def read(
+    section: Any,
+    layers: Sequence[Layer],
+    config_dir: str,
+    world: World,
+    wrap: Mapping[str, Any] | None = None,
+) -> Auth:
+    """Return the section as entries, with every fault found in `problems`; raises nothing.
+
+    `layers` are the files that made it, lowest first; `wrap` is our own top-level section.
+    """
+    places = Places(layers)
+    problems: list[Problem] = []
+    warnings: list[WrapError] = []
+    if section is None:
+        section = {}
+    if not isinstance(section, Mapping):
+        problems.append(_problem("", "auth must be a map", places.at(), FATAL))
+        section = {}
+    realm, source = _realm(section, config_dir, world, places, problems)
+    _section(section, places, problems, warnings)
+    providers = _entries("provider", section.get("providers"), places, problems, warnings)
+    identities = _entries("identity", section.get("identities"), places, problems, warnings)
+    withheld = _secrets(identities, places, world)
+    entries = (*providers.values(), *identities.values())
+    for entry in entries:
+        problems += _checked(entry, places)
+    auth = Auth(
+        section, layers, realm, source, providers, identities,
+        withheld=withheld | _passwords(section, world), warnings=tuple(warnings),
+    )  # fmt: skip
+    problems += _chains(auth, places)
+    delivery = _setting("delivery", ("pointers", "files", "env"), wrap, world, problems)
+    required = _setting("required", ("warn", "strict"), wrap, world, problems)
+    return auth._replace(
+        problems=tuple(problems),
+        defaults=_defaults(auth, places),
+        delivery=delivery,
+        required=required,
+    )
+
+
+def _problem(
+    subject: str,
+    message: str,
+    at: Location | Sequence[Location] | None,
+    weight: int = USED,
+    hint: str | None = None,
+) -> Problem:
+    return Problem(subject, ConfigError(message, at=at, hint=hint), weight)
+
+
+def _written(data: Any, keys: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the key path as written; the case of a provider's or identity's name is free."""
+    written: list[str] = []
+    for depth, key in enumerate(keys):
+        if not isinstance(data, Mapping):
+            return None
+        if key not in data:
+            folded = [k for k in data if k.lower() == key.lower()] if depth == 1 else []
+            if len(folded) != 1:
+                return None
+            key = folded[0]
+        written.append(key)
+        data = data[key]
+    return tuple(written)
+
+
+# ---- the section itself -------------------------------------------------------------------------
+
+
+def _realm(
+    section: Mapping[str, Any],
+    config_dir: str,
+    world: World,
+    places: Places,
+    problems: list[Problem],
+) -> tuple[str, str]:
+    """Return the realm and where it comes from. Source: reference/atmos-auth.md 5.2, design 7."""
+    wanted, source = world.environ.get("ATMOS_AUTH_REALM", ""), "env"
+    if not wanted and section.get("realm"):
+        wanted, source = str(section["realm"]), "config"
+    if not wanted:
+        if not config_dir:
+            return "default", "default"
+        digest = hashlib.sha256(os.fsencode(os.path.realpath(config_dir))).hexdigest()
+        return digest[:16], "auto"
+    fault = realm_fault(wanted)
+    if fault:
+        where = "ATMOS_AUTH_REALM" if source == "env" else "auth.realm"
+        at = places.at("realm") if source == "config" else None
+        problems.append(_problem("", f'invalid realm "{wanted}" in {where}: {fault}', at, FATAL))
+    return wanted, source
+
+
+def realm_fault(realm: str) -> str:
+    """Return what is wrong with a realm's name, empty when nothing is.
+
+    Source: reference/atmos-auth.md 5.2.
+    """
+    if any(part in realm for part in ("/", "\\", "..")):
+        return "it cannot contain path traversal characters (/, \\, ..)"
+    strange = list(dict.fromkeys(re.findall(r"[^a-z0-9_-]", realm)))
+    if strange:
+        allowed = "only lowercase letters, numbers, hyphens, and underscores are allowed"
+        return f"it contains invalid characters: [{' '.join(strange)}] ({allowed})"
+    if len(realm) > 64:
+        return f"it exceeds the maximum length of 64 characters: got {len(realm)}"
+    if realm[0] in "-_" or realm[-1] in "-_":
+        side = "start" if realm[0] in "-_" else "end"
+        return f"it cannot {side} with hyphen or underscore"
+    if re.search(r"[-_]{2}", realm):
+        return "it cannot contain consecutive hyphens or underscores"
+    return ""
+
+
+def _section(
+    section: Mapping[str, Any],
+    places: Places,
+    problems: list[Problem],
+    warnings: list[WrapError],
+) -> None:
+    for key in section:
+        if key not in rules.SECTION_KEYS:
+            warnings.append(_unknown(f"auth.{key}", key, rules.SECTION_KEYS, places.at(key)))
+    level = rules.look(section, ("logs", "level"))
+    if level not in (None, "", *rules.LOG_LEVELS):
+        problems.append(
+            _problem(
+                "",
+                f'invalid log level "{level}"',
+                places.at("logs", "level"),
+                CHECKED,
+                f"one of {', '.join(rules.LOG_LEVELS)}",
+            )
+        )
+    keyring = rules.look(section, ("keyring", "type"))
+    if keyring not in (None, "", "system", "file", "memory"):
+        at = places.at("keyring", "type")
+        warnings.append(
+            ConfigError(f'unknown keyring type "{keyring}"', at=at, hint="system is used")
+        )
+
+
+def _unknown(title: str, key: str, known: Sequence[str], at: Location | None) -> WrapError:
+    return ConfigError(f"{title} is not known", at=at, hint=near(key, known))
+
+
+def _setting(
+    key: str,
+    known: Sequence[str],
+    wrap: Mapping[str, Any] | None,
+    world: World,
+    problems: list[Problem],
+) -> str:
+    """Return one of our own settings: ATMOS_WRAP_*, else `wrap.*`, else the first known word."""
+    given = wrap.get(key) if isinstance(wrap, Mapping) else None
+    value = world.environ.get(f"ATMOS_WRAP_{key.upper()}") or given or known[0]
+    if value in known:
+        return str(value)
+    hint = f"one of {', '.join(known)}"
+    problems.append(_problem("", f'wrap.{key} "{value}" is not known', None, FATAL, hint))
+    return known[0]
+
+
+# ---- entries --------------------------------------------------------------------------------------
+
+
+def _entries(
+    role: str,
+    given: Any,
+    places: Places,
+    problems: list[Problem],
+    warnings: list[WrapError],
+) -> dict[str, Entry]:
+    kinds = PROVIDER_KINDS if role == "provider" else IDENTITY_KINDS
+    known = rules.PROVIDER_KEYS if role == "provider" else rules.IDENTITY_KEYS
+    plural = "providers" if role == "provider" else "identities"
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        problems.append(_problem("", f"auth.{plural} must be a map", places.at(plural), FATAL))
+        return {}
+    found: dict[str, Entry] = {}
+    for name, raw in _folded(given).items():
+        title = f'{role} "{name}"'
+        at = places.at(plural, name)
+        if raw is None:
+            warnings.append(ConfigError(f"{title} is empty", at=at))
+            continue
+        if not isinstance(raw, Mapping):
+            problems.append(_problem(title, f"{title} must be a map", at, FATAL))
+            continue
+        fault = _named(name)
+        if fault:
+            problems.append(_problem(title, f"{title}: {fault}", at, FATAL))
+        for key in raw:
+            if key not in known:
+                place = places.at(plural, name, key)
+                warnings.append(_unknown(f"{title}: {key}", key, known, place))
+        kind = raw.get("kind")
+        if not kind or not isinstance(kind, str):
+            problems.append(_kindless(title, raw, at, [n for n in given if n != name], name))
+            continue
+        if kind not in kinds:
+            place = places.at(plural, name, "kind")
+            problems.append(
+                _problem(
+                    title, f'{title}: kind "{kind}" is not known', place, FATAL, near(kind, kinds)
+                )
+            )
+            continue
+        problems += _flags(title, raw, (plural, name), places)
+        found[name] = Entry(role, name, kind, raw, at)
+    return found
+
+
+def _kindless(
+    title: str, raw: Mapping[str, Any], at: Location | None, others: Sequence[str], name: str
+) -> Problem:
+    if set(raw) <= {"default"}:
+        return _problem(title, f"{title} is not defined", at, FATAL, near(name, others))
+    hint = "add `kind:`, or did you forget to specify a profile?"
+    return _problem(title, f"{title} has no kind", at, FATAL, hint)
+
+
+def _folded(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Join an entry without a kind to the one that it names in another case."""
+    found = dict(given)
+    for name, raw in given.items():
+        if not isinstance(raw, Mapping) or raw.get("kind"):
+            continue
+        whole = [
+            other
+            for other, entry in given.items()
+            if other != name and other.lower() == name.lower()
+            and isinstance(entry, Mapping) and entry.get("kind")
+        ]  # fmt: skip
+        if len(whole) == 1:
+            found[whole[0]] = deep_merge(found[whole[0]], raw)
+            del found[name]
+    return found
+
+
+def _named(name: str) -> str:
+    if not name.strip():
+        return "the name is empty"
+    if any(ord(c) < 32 or c in "[]\"'\\" for c in name):
+        return "a name cannot contain control characters, quotes, brackets or backslashes"
+    return ""
+
+
+def _flags(
+    title: str, raw: Mapping[str, Any], keys: tuple[str, str], places: Places
+) -> list[Problem]:
+    found = []
+    for key in ("default", "required"):
+        if raw.get(key) is not None and truth(raw[key]) is None:
+            message = f'{title}: {key} must be true or false, not "{raw[key]}"'
+            found.append(_problem(title, message, places.at(*keys, key), FATAL))
+    for key in ("via", "principal", "credentials", "spec", "session"):
+        if raw.get(key) is not None and not isinstance(raw[key], Mapping):
+            message = f"{title}: {key} must be a map"
+            found.append(_problem(title, message, places.at(*keys, key), FATAL))
+    return found
+
+
+def truth(value: Any) -> bool | None:
+    """Read a switch as Atmos decodes it: also the words of Go's ParseBool; None when it is none."""
+    if isinstance(value, bool):
+        return value
+    return _TRUTH.get(str(value)) if isinstance(value, str | int) else None
+
+
+def _secrets(identities: dict[str, Entry], places: Places, world: World) -> frozenset[str]:
+    """Put references in place of IAM users' keys; return the variables that hold such keys."""
+    variables: set[str] = set()
+    for name, entry in identities.items():
+        given = entry.raw.get("credentials")
+        if not isinstance(given, Mapping):
+            continue
+        traced: dict[str, Any] = dict(given)
+        for key, value in given.items():
+            if isinstance(value, Mapping) or value is None:
+                continue
+            found = places.layer(("identities", name, "credentials", key))
+            path, keys = "", tuple[str, ...]()
+            if found is not None:
+                path, keys = found[0].path, (*found[0].prefix, *found[1])
+            secret = references.trace(value, path, keys, world.environ)
+            if secret.variable:
+                variables.add(secret.variable)
+            if key in ("access_key_id", "secret_access_key"):
+                traced[key] = secret
+            elif secret.variable:
+                traced[key] = secret.value
+        identities[name] = entry._replace(raw={**entry.raw, "credentials": traced})
+    return frozenset(variables)
+
+
+def _passwords(section: Mapping[str, Any], world: World) -> frozenset[str]:
+    """Return the variables that may hold the keyring's password. Source: atmos-auth.md 5.8."""
+    names = {"ATMOS_KEYRING_PASSWORD", world.environ.get("ATMOS_KEYRING_PASSWORD_ENV", "")}
+    names.add(str(rules.look(section, ("keyring", "spec", "password_env")) or ""))
+    return frozenset(names - {""})
+
+
+# ---- rules across entries -------------------------------------------------------------------------
+
+
+def _checked(entry: Entry, places: Places) -> list[Problem]:
+    plural = "providers" if entry.role == "provider" else "identities"
+    found = []
+    for finding in rules.findings(entry):
+        at = places.at(plural, entry.name, *finding.keys)
+        message = f"{entry.title}: {finding.message}"
+        found.append(_problem(entry.title, message, at, finding.weight, finding.hint))
+    for keys, pair in (
+        (("via",), ("provider", "identity")),
+        (("principal", "account"), ("id", "name")),
+    ):
+        found += _both(entry, plural, keys, pair, places)
+    return found
+
+
+def _both(
+    entry: Entry, plural: str, keys: tuple[str, ...], pair: tuple[str, str], places: Places
+) -> list[Problem]:
+    """Two keys of which only one may be: from two files it is a conflict that nobody meant."""
+    given = rules.look(entry.raw, keys)
+    if not isinstance(given, Mapping) or not all(given.get(key) for key in pair):
+        return []
+    if keys == ("via",) and entry.kind == "aws/user":
+        return []
+    found = [places.layer((plural, entry.name, *keys, key)) for key in pair]
+    apart = all(found) and found[0][0] is not found[1][0]  # type: ignore[index]
+    if not apart and keys != ("via",):
+        return []
+    at = [places.in_layer(*one) for one in found if one is not None]
+    dotted = ".".join(keys)
+    message = f"{entry.title}: {dotted}.{pair[0]} and {dotted}.{pair[1]} are both set"
+    hint = f"set one of them to null: `{pair[0]}: null` or `{pair[1]}: null`"
+    return [_problem(entry.title, message, at, USED if apart else CHECKED, hint)]
+
+
+def _chains(auth: Auth, places: Places) -> list[Problem]:
+    """Find links that are missing and circles, each once."""
+    found: list[Problem] = []
+    told: set[frozenset[str]] = set()
+    for name, entry in auth.identities.items():
+        step = follow(auth, entry)
+        if isinstance(step, WrapError):
+            found.append(Problem(entry.title, step, USED))
+            continue
+        path = [name]
+        while step is not None and not isinstance(step, WrapError) and step.role == "identity":
+            if step.name in path:
+                circle = path[path.index(step.name) :]
+                if name in circle and frozenset(circle) not in told:
+                    told.add(frozenset(circle))
+                    found.append(_circle(circle, places))
+                break
+            path.append(step.name)
+            step = follow(auth, step)
+    return found
+
+
+def _circle(names: list[str], places: Places) -> Problem:
+    drawn = " → ".join(f'"{name}"' for name in (*names, names[0]))
+    at = [p for p in (places.at("identities", n, "via", "identity") for n in names) if p]
+    return _problem(f'identity "{names[0]}"', f"circular chain: {drawn}", at)
+
+
+def follow(auth: Auth, entry: Entry) -> Entry | WrapError | None:
+    """Return the entry that an identity is reached through; None when it stands alone.
+
+    A name that is not there gives the error, unraised.
+    """
+    from wrapper.auth.kinds import STANDALONE
+
+    via = entry.raw.get("via")
+    if entry.kind in STANDALONE or not isinstance(via, Mapping):
+        return None
+    role, known = (
+        ("provider", auth.providers) if via.get("provider") else ("identity", auth.identities)
+    )
+    wanted = via.get(role)
+    if not wanted:
+        return None
+    name = match(str(wanted), known)
+    if name is not None:
+        return known[name]
+    plural = "identities"
+    at = Places(auth.layers).at(plural, entry.name, "via", role)
+    message = f'{entry.title} goes via the {role} "{wanted}", which is not defined'
+    return ConfigError(message, at=at, hint=near(str(wanted), list(known)))
+
+
+def match(wanted: str, known: Mapping[str, Any]) -> str | None:
+    """Return the one name that is meant: exact, else without case if unique."""
+    if wanted in known:
+        return wanted
+    folded = [name for name in known if name.lower() == wanted.lower()]
+    return folded[0] if len(folded) == 1 else None
+
+
+def _defaults(auth: Auth, places: Places) -> tuple[Default, ...]:
+    """Return the identities whose `default: true` is in force. Source: design 8."""
+    marks: dict[str, tuple[int, bool, Layer, str]] = {}
+    for layer in auth.layers:
+        given = layer.data.get("identities")
+        for written, raw in given.items() if isinstance(given, Mapping) else ():
+            name = match(written, auth.identities)
+            if name is None or not isinstance(raw, Mapping):
+                continue
+            if raw.get("default") is not None:
+                rank = SECTIONS.index(layer.section)
+                marks[name] = (rank, bool(truth(raw["default"])), layer, written)
+            elif raw.get("kind") and layer.section in ("config", "profile"):
+                marks.pop(name, None)  # a whole definition replaces the one before
+    if not auth.layers:
+        names = [n for n, e in auth.identities.items() if truth(e.raw.get("default")) is True]
+        return tuple(Default(name, None) for name in names)
+    wanted = {name: mark for name, mark in marks.items() if mark[1]}
+    top = max((mark[0] for mark in wanted.values()), default=0)
+    return tuple(
+        Default(name, places.in_layer(layer, ("identities", written, "default")))
+        for name, (rank, _, layer, written) in wanted.items()
+        if rank == top
+    )

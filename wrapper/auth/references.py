@@ -1,0 +1,74 @@
+"""A long-lived secret by reference: the variable or the line of a file that holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Secret(NamedTuple):
+    """One configured secret.
+
+    `value` is None when the place that holds it has nothing now; `variable` names an environment
+    variable, else `path` and `keys` a scalar in a YAML file. Only the place is ever written down.
+    """
+
+    value: str | None
+    variable: str = ""
+    path: str = ""
+    keys: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Secret({self.variable or self.path or 'inline'})"
+
+    def place(self) -> dict[str, Any]:
+        """Return where the secret is, as JSON."""
+        if self.variable:
+            return {"variable": self.variable}
+        return {"path": self.path, "keys": list(self.keys)} if self.path else {}
+
+
+def restore(place: Mapping[str, Any], environ: Mapping[str, str]) -> Secret:
+    """Return a secret read again from where `place` says it is."""
+    if "variable" in place:
+        name = str(place["variable"])
+        return Secret(environ.get(name) or None, variable=name)
+    path, keys = str(place.get("path", "")), tuple(str(k) for k in place.get("keys", ()))
+    return Secret(_scalar(path, keys) if path else None, path=path, keys=keys)
+
+
+def trace(value: Any, path: str, keys: tuple[str, ...], environ: Mapping[str, str]) -> Secret:
+    """Return the secret whose merged value is `value` and which the file `path` sets at `keys`."""
+    if isinstance(value, str) and value.startswith("!env "):
+        return _variable(value, environ)
+    written = _scalar(path, keys) if path else None
+    if written is not None and written.startswith("!env "):
+        return _variable(written, environ)
+    text = None if value in (None, "") else str(value)
+    if written is None or written.startswith("!"):
+        return Secret(text)
+    return Secret(text, path=path, keys=keys)
+
+
+def _variable(text: str, environ: Mapping[str, str]) -> Secret:
+    """Read `!env NAME [default]`. Source: reference/atmos-stacks.md 4."""
+    words = text.split(None, 2)
+    name = words[1] if len(words) > 1 else ""
+    default = words[2].strip("'\"") if len(words) > 2 else ""
+    return Secret(environ.get(name) or default or None, variable=name)
+
+
+def _scalar(path: str, keys: tuple[str, ...]) -> str | None:
+    from wrapper import yamlio
+    from wrapper.errors import WrapError
+
+    try:
+        with open(path, "rb") as stream:
+            found = yamlio.load(stream.read(), path).data
+    except (OSError, WrapError):
+        return None
+    for key in keys:
+        if not isinstance(found, Mapping) or key not in found:
+            return None
+        found = found[key]
+    return None if found is None or isinstance(found, Mapping | list) else str(found)

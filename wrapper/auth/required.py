@@ -1,0 +1,57 @@
+"""Signing in to several identities at once: the one that was chosen and the required ones.
+
+Source: reference/atmos-auth.md 6.5, design 6.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from wrapper.auth import chain
+from wrapper.auth.model import Auth
+from wrapper.auth.parse import truth
+from wrapper.errors import WrapError
+from wrapper.world import World
+
+
+def names(auth: Auth, primary: str) -> list[str]:
+    """Return the required identities but the primary one."""
+    return [
+        name
+        for name, entry in auth.identities.items()
+        if truth(entry.raw.get("required")) and name != primary
+    ]
+
+
+def sign_in(auth: Auth, primary: str, world: World) -> tuple[str, ...]:
+    """Sign in to `primary` here and to the required ones beside it; return the latter's failures.
+
+    A link that several share is signed once: whoever comes second waits for its lock and finds the
+    session. Raises: as `chain.obtain` for the primary; with `wrap.required: strict` for all.
+    """
+    faults: dict[str, BaseException] = {}
+    # Questions are for the primary identity alone: two prompts at once cannot be answered.
+    quiet = world._replace(stdin_tty=False)
+
+    def one(name: str) -> None:
+        try:
+            chain.obtain(auth, name, quiet)
+        except Exception as error:  # noqa: BLE001  raised or told below, in the main thread
+            faults[name] = error
+
+    others = names(auth, primary)
+    threads = [threading.Thread(target=one, args=(name,), daemon=True) for name in others]
+    for thread in threads:
+        thread.start()
+    chain.obtain(auth, primary, world)
+    for thread in threads:
+        thread.join()
+    told = []
+    for name in others:
+        fault = faults.get(name)
+        if fault is None:
+            continue
+        if not isinstance(fault, WrapError) or auth.required == "strict":
+            raise fault
+        told.append(f'required identity "{name}": {fault.message}')
+    return tuple(told)

@@ -1,0 +1,212 @@
+"""What each kind needs in its entry, as tables: for checking a configuration without using it.
+
+Source: reference/atmos-auth.md 1.5.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from wrapper.auth.kinds import STANDALONE
+from wrapper.auth.model import CHECKED, FATAL, USED, Entry
+
+
+class Finding(NamedTuple):
+    """A broken rule: the key path inside the entry, what is wrong, whom it stops."""
+
+    keys: tuple[str, ...]
+    message: str
+    weight: int = USED
+    hint: str | None = None
+
+
+PROVIDER_KEYS = (
+    "kind", "start_url", "url", "region", "username", "password", "driver", "provider_type",
+    "download_browser_driver", "browser_type", "browser_executable_path",
+    "auto_provision_identities", "session", "console", "default", "spec", "tags",
+)  # fmt: skip
+IDENTITY_KEYS = (
+    "kind", "default", "required", "provider", "via", "principal", "credentials", "spec", "alias",
+    "env", "session", "emulator", "tags", "region", "location",
+)  # fmt: skip
+SECTION_KEYS = (
+    "realm", "logs", "keyring", "console", "providers", "identities", "integrations",
+    "require_identity",
+)  # fmt: skip
+LOG_LEVELS = ("Debug", "Info", "Warn", "Error")
+_AZURE_CLOUDS = ("public", "usgovernment", "china", "german")
+
+# Provider kind -> the keys that must hold text, and whom a missing one stops.
+_NEEDED: Mapping[str, tuple[tuple[tuple[str, ...], int], ...]] = {
+    "aws/iam-identity-center": ((("start_url",), FATAL), (("region",), USED)),
+    "aws/saml": ((("url",), USED), (("region",), USED)),
+    "github/oidc": ((("spec", "audience"), USED),),
+    "azure/cli": ((("spec", "tenant_id"), USED),),
+    "azure/device-code": ((("spec", "tenant_id"), USED),),
+    "azure/interactive": ((("spec", "tenant_id"), USED),),
+    "azure/oidc": ((("spec", "tenant_id"), USED), (("spec", "client_id"), USED)),
+    "gcp/workload-identity-federation": (
+        (("spec", "project_number"), USED),
+        (("spec", "workload_identity_pool_id"), USED),
+        (("spec", "workload_identity_provider_id"), USED),
+    ),
+    "azure/subscription": ((("principal", "subscription_id"), USED),),
+    "gcp/service-account": ((("principal", "service_account_email"), FATAL),),
+    "gcp/project": ((("principal", "project_id"), FATAL),),
+    "aws/permission-set": ((("principal", "name"), USED),),
+    "aws/assume-role": ((("principal", "assume_role"), USED),),
+    "aws/assume-root": (
+        (("principal", "target_principal"), USED),
+        (("principal", "task_policy_arn"), USED),
+    ),
+    **dict.fromkeys(
+        ("aws/emulator", "azure/emulator", "gcp/emulator", "kubernetes/emulator"),
+        ((("emulator",), FATAL),),
+    ),
+}
+_TASK_POLICY = "arn:aws:iam::aws:policy/root-task/"
+
+
+def findings(entry: Entry) -> Iterator[Finding]:
+    """Yield the broken rules of one provider or identity, in reading order."""
+    yield from _needed(entry)
+    extra = _KINDS.get(entry.kind)
+    if extra is not None:
+        yield from extra(entry)
+    if entry.role == "identity":
+        yield from _via(entry)
+        yield from _env(entry)
+
+
+def _needed(entry: Entry) -> Iterator[Finding]:
+    for keys, weight in _NEEDED.get(entry.kind, ()):
+        value = look(entry.raw, keys)
+        if isinstance(value, bool) or not (isinstance(value, str) and value.strip()):
+            known = look(entry.raw, keys[:-1]) is not None
+            if value not in (None, "", {}) and not isinstance(value, str):
+                yield Finding(keys, f"{'.'.join(keys)} must be text (put it in quotes)", weight)
+            else:
+                yield Finding(keys if known else keys[:1], f"{'.'.join(keys)} is required", weight)
+
+
+def _permission_set(entry: Entry) -> Iterator[Finding]:
+    account = look(entry.raw, ("principal", "account"))
+    if not isinstance(account, Mapping) or not (account.get("id") or account.get("name")):
+        yield Finding(("principal", "account"), "principal.account needs an id or a name")
+        return
+    for key in ("id", "name"):
+        if account.get(key) is not None and not isinstance(account[key], str):
+            yield Finding(
+                ("principal", "account", key),
+                f"principal.account.{key} must be text",
+                hint="put the number in quotes",
+            )
+
+
+def _assume_root(entry: Entry) -> Iterator[Finding]:
+    target = look(entry.raw, ("principal", "target_principal"))
+    if isinstance(target, str) and target and not re.fullmatch(r"\d{12}", target):
+        yield Finding(("principal", "target_principal"), "target_principal is 12 digits")
+    policy = look(entry.raw, ("principal", "task_policy_arn"))
+    if isinstance(policy, str) and policy and not policy.startswith(_TASK_POLICY):
+        yield Finding(
+            ("principal", "task_policy_arn"), f"task_policy_arn begins with {_TASK_POLICY}"
+        )
+
+
+def _saml(entry: Entry) -> Iterator[Finding]:
+    url = entry.raw.get("url")
+    if isinstance(url, str) and url and not re.match(r"[a-zA-Z][\w+.-]*://[^/\s]+", url):
+        yield Finding(("url",), f'url "{url}" has no scheme or no host')
+
+
+def _azure(entry: Entry) -> Iterator[Finding]:
+    cloud = look(entry.raw, ("spec", "cloud_environment"))
+    if cloud not in (None, "", *_AZURE_CLOUDS):
+        known = ", ".join(_AZURE_CLOUDS)
+        yield Finding(
+            ("spec", "cloud_environment"),
+            f'unknown cloud_environment "{cloud}"',
+            hint=f"one of {known}",
+        )
+
+
+def _gcp(entry: Entry) -> Iterator[Finding]:
+    if not entry.raw.get("spec"):
+        yield Finding(
+            (), "spec is required", FATAL, "put project_id and the other fields under `spec:`"
+        )
+
+
+def _service_account(entry: Entry) -> Iterator[Finding]:
+    mail = look(entry.raw, ("principal", "service_account_email"))
+    if isinstance(mail, str) and mail:
+        if "@" not in mail or not mail.endswith(".iam.gserviceaccount.com"):
+            yield Finding(
+                ("principal", "service_account_email"),
+                f'service_account_email "{mail}" is no service account',
+            )
+
+
+def _ambient(entry: Entry) -> Iterator[Finding]:
+    if entry.raw.get("via") is not None:
+        yield Finding(("via",), f"{entry.kind} must not define via", FATAL)
+
+
+def _user(entry: Entry) -> Iterator[Finding]:
+    keys = entry.raw.get("credentials")
+    if isinstance(keys, Mapping):
+        given = [k for k in ("access_key_id", "secret_access_key") if keys.get(k)]
+        if len(given) == 1:
+            yield Finding(
+                ("credentials",),
+                "access_key_id and secret_access_key must both be given, or neither",
+            )
+
+
+_KINDS = {
+    "aws/permission-set": _permission_set,
+    "aws/assume-root": _assume_root,
+    "aws/saml": _saml,
+    "azure/cli": _azure,
+    "azure/device-code": _azure,
+    "azure/interactive": _azure,
+    "azure/oidc": _azure,
+    "gcp/adc": _gcp,
+    "gcp/workload-identity-federation": _gcp,
+    "gcp/service-account": _service_account,
+    "aws/ambient": _ambient,
+    "aws/user": _user,
+}
+
+
+def _via(entry: Entry) -> Iterator[Finding]:
+    via = entry.raw.get("via")
+    if entry.kind in STANDALONE:
+        return
+    if via is None:
+        yield Finding((), "has no via", USED, "add `via: {provider: …}` or `via: {identity: …}`")
+    elif not isinstance(via, Mapping):
+        yield Finding(("via",), "via must be a map", FATAL)
+    elif not via.get("provider") and not via.get("identity"):
+        yield Finding(("via",), "via needs a provider or an identity")
+
+
+def _env(entry: Entry) -> Iterator[Finding]:
+    given = entry.raw.get("env")
+    if given is None:
+        return
+    pairs = given if isinstance(given, list) else [None]
+    if not all(isinstance(p, Mapping) and isinstance(p.get("key"), str) for p in pairs):
+        yield Finding(("env",), "env must be a list of {key, value}", CHECKED)
+
+
+def look(raw: Any, keys: tuple[str, ...]) -> Any:
+    """Return the value at a key path, None when there is none."""
+    for key in keys:
+        if not isinstance(raw, Mapping):
+            return None
+        raw = raw.get(key)
+    return raw

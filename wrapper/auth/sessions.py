@@ -1,0 +1,107 @@
+"""Short-lived credentials on disk: one private file per link of a chain.
+
+On the path of `credential-process`: imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from wrapper import files
+from wrapper.auth.model import Credential
+
+VERSION = 1
+# A session is used again while it lives longer than this, or than a quarter of its whole life.
+BUFFER = 15 * 60.0
+# A stored session from the future means that the clock was set back: its expiry means nothing.
+SKEW = 5 * 60.0
+# How long those who waited for a failed sign-in take its answer for theirs.
+REMEMBER_FAILURE = 30.0
+
+
+def realm_dir(environ: Mapping[str, str], realm: str) -> str:
+    """Return the directory of a realm, absolute (design 7)."""
+    return os.path.join(os.path.abspath(files.state_dir(environ)), "realms", realm)
+
+
+def path(realm: str, key: str) -> str:
+    """Return the file of one session below a realm's directory."""
+    return os.path.join(realm, "sessions", f"{key}.json")
+
+
+def load(realm: str, key: str) -> Credential | None:
+    """Return a stored credential; None when there is none that can be trusted and read."""
+    found = record(path(realm, key))
+    if found is None:
+        return None
+    fields, expires = found.get("fields"), found.get("expires")
+    if not isinstance(fields, dict) or not all(isinstance(v, str) for v in fields.values()):
+        return None
+    if expires is not None and not isinstance(expires, int | float):
+        return None
+    return Credential(
+        str(found.get("cloud", "")),
+        fields,
+        expires,
+        str(found.get("principal", "")),
+        str(found.get("region", "")),
+        float(found.get("issued") or 0.0),
+    )
+
+
+def record(file: str) -> dict[str, Any] | None:
+    """Return one file of ours as a map; None when it is foreign, torn or of another version."""
+    data = files.read_private(file)
+    if data is None:
+        return None
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and found.get("version") == VERSION else None
+
+
+def store(realm: str, key: str, title: str, credential: Credential) -> None:
+    """Write one credential; `title` says whose it is. Raises: StoreError."""
+    found = {
+        "version": VERSION,
+        "for": title,
+        "cloud": credential.cloud,
+        "fields": dict(credential.fields),
+        "expires": credential.expires,
+        "issued": credential.issued,
+        "principal": credential.principal,
+        "region": credential.region,
+    }
+    files.make_private_dir(os.path.dirname(path(realm, key)))
+    files.write_atomic(path(realm, key), json.dumps(found).encode())
+
+
+def good(credential: Credential | None, now: float) -> bool:
+    """Say whether a session can still be handed out."""
+    if credential is None or credential.issued > now + SKEW:
+        return False
+    if credential.expires is None:
+        return True
+    life = max(credential.expires - credential.issued, 0.0)
+    return credential.expires - now > min(BUFFER, life / 4)
+
+
+def all_of(realm: str, titles: frozenset[str]) -> list[str]:
+    """Return the session files that belong to these entries, sorted; `titles` empty means all."""
+    directory = os.path.join(realm, "sessions")
+    try:
+        names = sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = []
+    for name in names:
+        file = os.path.join(directory, name)
+        if not name.endswith(".json"):
+            continue
+        if not titles or (record(file) or {}).get("for") in titles:
+            found.append(file)
+    return found
