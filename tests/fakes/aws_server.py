@@ -283,6 +283,7 @@ def _action(
     bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
     verb = {"GET": "Get", "PUT": "Put", "DELETE": "Delete", "HEAD": "Head", "POST": "Post"}
     name = verb.get(request.method, request.method) + ("Object" if key else "Bucket")
+    name = "ListObjects" if name == "GetBucket" else name
     return name, {"Bucket": bucket, "Key": key, "query": parts.query}
 
 

@@ -185,6 +185,10 @@ def prepare(fake: aws.Fake, repo: Path) -> Demo:
     bucket = f"arn:aws:s3:::{BUCKET}"
     for role, stages in ((dev, ("dev", "staging")), (prod, ("prod",))):
         fake.allow(role, "s3:*", bucket, name="list")
+        # `init` looks whether the workspace "default" has a state.
+        fake.allow(
+            role, ["s3:GetObject", "s3:HeadObject"], f"{bucket}/terraform.tfstate", name="look"
+        )
         for stage in stages:
             fake.allow(role, "s3:*", f"{bucket}/app/{stage}/*", name=f"state-{stage}")
     return Demo(
