@@ -130,7 +130,7 @@ def terraform(
     functions = invocation.use_functions
     if invocation.subcommand == "clean":
         return commands.clean(component, loaded, invocation, world)
-    if steps.is_disabled(component):
+    if steps.is_disabled(component) and invocation.subcommand != "generate":
         ui.note(world, f'"{name}" in the stack "{stack}" is disabled: nothing to do')
         return 0
     steps.refuse(component, invocation)
@@ -142,7 +142,7 @@ def terraform(
         return commands.generate(component, loaded, invocation, world)
     own = section_env(component.section.get("env") or {})
     environ = ready.delta.apply(own.apply(base))
-    planned = steps.prepare(component, loaded, invocation, environ)
+    planned = steps.prepare(component, loaded, invocation, environ, world.cwd)
     if invocation.dry_run:
         world.stdout.write(running.show(planned))
         return 0

@@ -29,6 +29,7 @@ Sub-commands
   shell                  a shell in the component's directory, ready for terraform commands
   generate varfile       write only the varfile (-f FILE: there)
   generate backend       write only backend.tf.json
+  generate varfiles      all of them (--file-template FILE, --stacks, --components); also backends
   workspace              without a word: initialise and select the component's workspace
   clean                  delete what runs left behind (without a component: everywhere)
 
@@ -67,6 +68,8 @@ def main(argv: Sequence[str], world: World) -> int:
         return _immediately(line.given, invocation, world)
     if invocation.subcommand == "clean" and invocation.component is None and not line.multi:
         return _clean_all(line.given, invocation, world)
+    if invocation.words[:1] and invocation.words[0] in terraform_args.GENERATE_ALL:
+        return _generate_all(line.given, invocation, world)
     invocation = terraform_args.require(line)
     from wrapper import run
 
@@ -92,7 +95,9 @@ def _immediately(given: Globals, invocation: Invocation, world: World) -> int:
         world.stdout.write(" ".join(argv) + "\n")
         return 0
     world.stdout.flush()
-    return process.replace(argv, cwd=world.cwd, environ=environment(loaded.environ, loaded))
+    return process.replace(
+        argv, cwd=world.cwd, environ=environment(loaded.environ, loaded, world.cwd)
+    )
 
 
 def _clean_all(given: Globals, invocation: Invocation, world: World) -> int:
@@ -102,3 +107,10 @@ def _clean_all(given: Globals, invocation: Invocation, world: World) -> int:
     if invocation.stack:
         raise UsageError("component is required", hint="or leave the stack out to clean everything")
     return commands.clean(None, config.load(world, given.options), invocation, world)
+
+
+def _generate_all(given: Globals, invocation: Invocation, world: World) -> int:
+    from wrapper import config
+    from wrapper.terraform import commands
+
+    return commands.generate_all(config.load(world, given.options), invocation, world)

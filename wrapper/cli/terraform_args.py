@@ -21,7 +21,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "state": ("list", "mv", "pull", "push", "replace-provider", "rm", "show", "identities"),
     "providers": ("lock", "mirror", "schema"),
     "workspace": ("list", "show", "select", "new", "delete"),
-    "generate": ("varfile", "backend"),
+    "generate": ("varfile", "backend", "varfiles", "backends"),
     "metadata": ("functions",),
 }
 # Terraform's options that take the next argument as their value; all others need `=`.
@@ -54,7 +54,14 @@ _CLEAN = (
     Flag("skip-lock-file", takes="bool"),
     Flag("everything", takes="bool"),
 )
-_GENERATE = (Flag("file", "f"), Flag("with-secrets", takes="bool"))
+_GENERATE = (
+    Flag("file", "f"),
+    Flag("with-secrets", takes="bool"),
+    Flag("file-template"),
+    Flag("format"),
+    Flag("stacks"),
+)
+GENERATE_ALL = ("varfiles", "backends")
 
 _SETTINGS = {
     "init-run-reconfigure": "components.terraform.init_run_reconfigure",
@@ -203,15 +210,25 @@ def _line(
         accept_state_change=on("accept-state-change"),
         use_templates=on("process-templates", "true"),
         use_functions=on("process-functions", "true"),
-        skip_functions=tuple(s.strip() for s in last.get("skip", "").split(",") if s.strip()),
+        skip_functions=_several(last.get("skip")),
         file=last.get("file"),
         with_secrets=on("with-secrets"),
         force=on("force"),
         skip_lock_file=on("skip-lock-file"),
+        file_template=last.get("file-template"),
+        format=last.get("format"),
+        stacks=_several(last.get("stacks")),
+        components=_several(last.get("components")),
     )
-    bulk = (*_MULTI_BOOLEANS, *_MULTI_VALUES, *_MULTI_OPTIONAL)
+    bulk = [*_MULTI_BOOLEANS, *_MULTI_VALUES, *_MULTI_OPTIONAL]
+    if words in (("varfiles",), ("backends",)):
+        bulk.remove("components")
     multi = next((f"--{one.flag.name}" for one in found if one.flag.name in bulk), "")
     return Line(globals_._replace(overrides=overrides), invocation, wants_help, multi)
+
+
+def _several(text: str | None) -> tuple[str, ...]:
+    return tuple(item.strip() for item in (text or "").split(",") if item.strip())
 
 
 def _named(found: Sequence[Found]) -> bool:

@@ -39,6 +39,55 @@ def generate(component: Component, config: Config, invocation: Invocation, world
     return 0
 
 
+def generate_all(config: Config, invocation: Invocation, world: World) -> int:
+    """Write the varfiles or backend files of all components, or those of `--stacks/--components`.
+
+    `--file-template` names each file, with `{stage}`, `{component}` and the like; without it they
+    go where a run would put them. Abstract components have none.
+
+    Raises: UsageError, StackError, StoreError. Source: reference/atmos-stacks.md 5.8.
+    """
+    from wrapper import stacks
+
+    if invocation.format not in (None, "json"):
+        raise UsageError(f"--format {invocation.format} is not built yet", hint="use json")
+    for stack in stacks.stack_names(config, world):
+        if invocation.stacks and stack not in invocation.stacks:
+            continue
+        for name in stacks.component_names(config, world, stack):
+            if invocation.components and name not in invocation.components:
+                continue
+            component = stacks.component(config, world, name, stack)
+            if invocation.use_functions:
+                skip = frozenset(invocation.skip_functions)
+                component = stacks.evaluate(component, config, world, config.environ, skip=skip)
+            _generate_one(component, config, invocation, world)
+    return 0
+
+
+def _generate_one(
+    component: Component, config: Config, invocation: Invocation, world: World
+) -> None:
+    named = invocation._replace(words=(invocation.words[0].removesuffix("s"),))
+    if invocation.file_template:
+        path = _expand(invocation.file_template, component)
+        named = named._replace(file=path)
+    generate(component, config, named, world)
+
+
+def _expand(template: str, component: Component) -> str:
+    """Return a file name for a component. Source: reference/atmos-stacks.md 5.8."""
+    variables = component.section.get("vars") or {}
+    names = ("namespace", "tenant", "environment", "region", "stage", "attributes")
+    values = {name: str(variables.get(name) or "") for name in names}
+    values["component"] = component.name.replace("/", "-")
+    values["base-component"] = files.module(component).replace("/", "-")
+    values["component-path"] = files.module(component)
+    for name, value in values.items():
+        template = template.replace("{" + name + "}", value)
+    return template
+
+
 def clean(component: Component | None, config: Config, invocation: Invocation, world: World) -> int:
     """Delete what runs have left in a component's directory, and local state of its stack.
 
@@ -73,7 +122,7 @@ def _of_one(
     found = [".terraform", names.varfile, names.planfile, names.test_varfile, files.PROVIDERS]
     if not invocation.skip_lock_file:
         found.append(".terraform.lock.hcl")
-    if files.setting(config, "auto_generate_backend_file", default=True):
+    if files.setting(config, "auto_generate_backend_file") is True:
         found.append(files.BACKEND)
     if files.required(component) is not None:
         found.append(files.REQUIRED)

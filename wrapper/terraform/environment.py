@@ -13,7 +13,6 @@ from wrapper.terraform.files import setting
 
 if TYPE_CHECKING:
     from wrapper.config import Config
-    from wrapper.stacks import Component
 
 _PLUGIN_CACHE = re.compile(r"^\s*plugin_cache_dir\s*=", re.MULTILINE)
 
@@ -21,9 +20,8 @@ _PLUGIN_CACHE = re.compile(r"^\s*plugin_cache_dir\s*=", re.MULTILINE)
 def environment(
     environ: Mapping[str, str],
     config: Config,
-    component: Component | None = None,
+    cwd: str,
     *,
-    subcommand: str = "",
     hidden: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return the complete environment of Terraform.
@@ -35,7 +33,10 @@ def environment(
     if config.dir:
         made["ATMOS_CLI_CONFIG_PATH"] = config.dir
     if config.base_path:
-        made["ATMOS_BASE_PATH"] = config.base_path
+        # As Atmos: a relative base path is taken from where the user stands.
+        raw = config.data.get("base_path")
+        base = os.path.join(cwd, raw) if isinstance(raw, str) and raw else config.base_path
+        made["ATMOS_BASE_PATH"] = os.path.normpath(base)
     made["TF_IN_AUTOMATION"] = "true"
     agent = str(setting(config, "append_user_agent", default="") or f"atmos-wrap/{__version__}")
     made.setdefault("TF_APPEND_USER_AGENT", agent)
@@ -43,10 +44,6 @@ def environment(
     made.update(hidden or {})
     level = environ.get("ATMOS_SHLVL", "")
     made["ATMOS_SHLVL"] = str(int(level) + 1 if level.isdecimal() else 1)
-    if component is not None and subcommand == "import":
-        region = (component.section.get("vars") or {}).get("region")
-        if isinstance(region, str) and region:
-            made["AWS_REGION"] = region
     return made
 
 

@@ -192,7 +192,7 @@ def generated(component: Component, config: Config, path: str) -> tuple[list[Fil
     """
     write: list[File] = []
     stale: list[str] = []
-    if setting(config, "auto_generate_backend_file", default=True):
+    if setting(config, "auto_generate_backend_file") is True:
         write.append(File(os.path.join(path, BACKEND), backend(component)))
     if setting(config, "auto_generate_files"):
         write += _generate_section(component, path)

@@ -32,6 +32,10 @@ class Invocation(NamedTuple):
     with_secrets: bool = False
     force: bool = False
     skip_lock_file: bool = False
+    file_template: str | None = None
+    format: str | None = None
+    stacks: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:

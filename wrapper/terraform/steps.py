@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from wrapper.errors import StackError, UsageError
+from wrapper.errors import ConfigError, StackError, ToolMissing, UsageError
 from wrapper.process import Child, find
 from wrapper.terraform import files, init, workspace
 from wrapper.terraform.environment import environment
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _ABSTRACT = ("plan", "apply", "deploy", "workspace")
 _LOCKED = ("apply", "deploy", "destroy", "import", "taint", "untaint")
-_WITH_VARFILE = ("plan", "apply", "destroy", "refresh", "import", "test")
+_WITH_VARFILE = ("plan", "apply", "deploy", "destroy", "refresh", "import", "test")
 _SHELL_VARFILE = ("plan", "apply", "refresh", "import", "destroy", "console")
 
 
@@ -87,13 +87,18 @@ def refuse(component: Component, invocation: Invocation) -> None:
 
 
 def prepare(
-    component: Component, config: Config, invocation: Invocation, environ: Mapping[str, str]
+    component: Component,
+    config: Config,
+    invocation: Invocation,
+    environ: Mapping[str, str],
+    cwd: str,
 ) -> Steps:
     """Return the steps of a run; nothing is written or started, the module's files are read.
 
-    `environ` is the environment made of the shell's, the `env` sections and the identity.
+    `environ` is the environment made of the shell's, the `env` sections and the identity;
+    `cwd` is where the user stands.
 
-    Raises: StackError, UsageError, ToolMissing.
+    Raises: StackError, ConfigError, UsageError, ToolMissing.
     Source: reference/atmos-stacks.md 5.2 to 5.7.
     """
     refuse(component, invocation)
@@ -104,10 +109,9 @@ def prepare(
     write, stale = files.generated(component, config, directory)
     if invocation.subcommand != "workspace" and not saved_plan:
         write.insert(0, files.File(os.path.join(directory, names.varfile), data, 0o600))
-    env = environment(environ, config, component, subcommand=invocation.subcommand, hidden=hidden)
+    env = environment(environ, config, cwd, hidden=hidden)
     name = program(component, config, invocation)
-    hint = f'install it, or set components.terraform.command; asked for by "{component.name}"'
-    binary = find(name, env, directory, hint)
+    binary = _binary(name, component, config, env, directory)
     start_init = _starts_with_init(config, invocation)
     reconfigure = files.setting(config, "init_run_reconfigure") is True
     init_flags = _init_flags(config, names, reconfigure or invocation.subcommand == "workspace")
@@ -131,11 +135,25 @@ def prepare(
         always_init=invocation.force_init,
         select=child("workspace", "select", "-or-create", wanted, quiet=True) if selects else None,
         create=child("workspace", "new", wanted, quiet=True) if selects else None,
-        command=_command(
-            component, config, invocation, names, saved_plan, init_flags, child(), env
-        ),
+        command=_command(component, config, invocation, names, saved_plan, init_flags, child()),
         after=_after(invocation, directory, names),
     )
+
+
+def _binary(
+    name: str, component: Component, config: Config, env: Mapping[str, str], directory: str
+) -> str:
+    """Return the program's path. Raises: ToolMissing; ConfigError when `command` names it."""
+    try:
+        return find(name, env, directory, "install it, or set components.terraform.command")
+    except ToolMissing as error:
+        if name in ("terraform", "tofu"):
+            raise
+        raise ConfigError(
+            f'the program "{name}" that `command` names is not there',
+            at=component.where("command") or config.where("components", "terraform", "command"),
+            hint="install it, or put its directory into PATH",
+        ) from error
 
 
 def _starts_with_init(config: Config, invocation: Invocation) -> bool:
@@ -183,13 +201,12 @@ def _command(
     saved_plan: str,
     init_flags: list[str],
     base: Child,
-    env: dict[str, str],
 ) -> Child | None:
     """Return the main command. Source: reference/atmos-stacks.md 5.6."""
     given = list(invocation.arguments)
     sub, words = invocation.subcommand, invocation.words
     if sub == "shell":
-        return _shell(component, names, base, env)
+        return _shell(component, names, base)
     if sub == "workspace":
         if not words:
             return None
@@ -197,35 +214,54 @@ def _command(
         return base._replace(argv=(*base.argv, sub, *words, *named, *given))
     if sub == "init":
         return base._replace(argv=(*base.argv, sub, *init_flags, *given))
-    before: list[str] = []
-    if (sub in _WITH_VARFILE or sub == "deploy") and not saved_plan:
-        before = ["-var-file", names.varfile]
+    env = base.env
+    if sub == "import":
+        region = (component.section.get("vars") or {}).get("region")
+        if isinstance(region, str) and region:
+            env = {**base.env, "AWS_REGION": region}
+    if sub in ("apply", "deploy"):
+        words, given = (), _applying(config, invocation, saved_plan)
+    before = [] if saved_plan else _own_flags(config, invocation, names)
+    verb = "apply" if sub == "deploy" else sub
+    return base._replace(argv=(*base.argv, verb, *words, *before, *given), env=env)
+
+
+def _own_flags(config: Config, invocation: Invocation, names: files.Names) -> list[str]:
+    """Return the options of ours that stand before the user's."""
+    sub, given = invocation.subcommand, invocation.arguments
+    flags = ["-var-file", names.varfile] if sub in _WITH_VARFILE else []
     if sub == "plan":
         skips = files.setting(config, "plan", "skip_planfile") is True
         if not skips and not any(a == "-out" or a.startswith("-out=") for a in given):
-            before += ["-out", names.planfile]
+            flags += ["-out", names.planfile]
         if invocation.upload_status and "-detailed-exitcode" not in given:
-            before.append("-detailed-exitcode")
-    approves = sub == "deploy" or files.setting(config, "apply_auto_approve") is True
-    if sub in ("apply", "deploy"):
-        sub = "apply"
-        if approves and not saved_plan and "-auto-approve" not in given:
-            given.append("-auto-approve")
-        if saved_plan:
-            given.append(saved_plan)
-    return base._replace(argv=(*base.argv, sub, *words, *before, *given))
+            flags.append("-detailed-exitcode")
+    return flags
 
 
-def _shell(component: Component, names: files.Names, base: Child, env: Mapping[str, str]) -> Child:
+def _applying(config: Config, invocation: Invocation, saved_plan: str) -> list[str]:
+    """Return the user's options of apply and deploy, with approval or the saved plan behind them."""
+    given = list(invocation.arguments)
+    if saved_plan:
+        return [*given, saved_plan]
+    approves = (
+        invocation.subcommand == "deploy" or files.setting(config, "apply_auto_approve") is True
+    )
+    if approves and not any(a.startswith("-auto-approve") for a in given):
+        given.append("-auto-approve")
+    return given
+
+
+def _shell(component: Component, names: files.Names, base: Child) -> Child:
     """Return the shell in the component's directory, ready for bare terraform commands."""
-    made = dict(env)
+    made = dict(base.env)
     for sub in _SHELL_VARFILE:
         made[f"TF_CLI_ARGS_{sub}"] = f"-var-file={names.varfile}"
     made["ATMOS_STACK"] = component.stack
     made["ATMOS_COMPONENT"] = component.name
     made["ATMOS_SHELL_WORKING_DIR"] = base.cwd
     made["ATMOS_TERRAFORM_WORKSPACE"] = workspace.name(component)
-    shell = env.get("SHELL") or "/bin/sh"
+    shell = base.env.get("SHELL") or "/bin/sh"
     return Child((shell,), base.cwd, made, login=True)
 
 
