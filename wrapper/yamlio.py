@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import yaml
 
-from wrapper.errors import ConfigError, Location, WrapError
+from wrapper.errors import ConfigError, Location
 from wrapper.merge import UNSET, Append
 
 Path = tuple[str | int, ...]
@@ -34,7 +35,19 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\
 _INTEGER = re.compile(
     r"[-+]?(?:0[xX](?P<x>[0-9a-fA-F]+)|0[bB](?P<b>[01]+)|0[oO]?(?P<o>[0-7]+)|(?P<d>0|[1-9][0-9]*))\Z"
 )
+# Longer than any integer of 64 bits in any base.
+_INTEGER_LENGTH = 80
+_STANDARD_TYPES: dict[str, type] = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "null": type(None),
+    "binary": str,
+}
 _STANDARD = "tag:yaml.org,2002:"
+# The C composer recurses: text that may nest deeper than this is composed from events instead.
+_FLOW_OPENERS = 1000
+_BLOCK_PREFIX = re.compile(rb"^[ \t?:\x00-]{500}", re.MULTILINE)
 
 
 class Doc(NamedTuple):
@@ -52,7 +65,7 @@ class Doc(NamedTuple):
 class _Loader(yaml.CSafeLoader):
     """The C parser; implicit types are decided by `scalar`, not by PyYAML's rules."""
 
-    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:  # type: ignore[override]
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:  # noqa: ARG002
         if kind is not yaml.ScalarNode:
             return ""
         return "plain" if implicit[0] else "quoted"
@@ -86,7 +99,7 @@ def locate(text: bytes, path: str, key_path: Path) -> Location:
     """Return the place of a key path in a file; what is missing falls back to its parent."""
     try:
         node = _compose(text, path)
-    except WrapError:
+    except ConfigError:
         node = None
     if node is None:
         return Location(path, 1, 1)
@@ -100,50 +113,128 @@ def locate(text: bytes, path: str, key_path: Path) -> Location:
 
 
 def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
-    if isinstance(node, yaml.MappingNode):
-        merged: list[Any] = []
-        for key, value in node.value:
-            if key.value == str(step):
-                return key.start_mark, value
-            if key.value == "<<":
-                merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
-        for value in merged:
-            found = _child(value, step)
-            if found is not None:
-                return found
-    elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+    """Return the places of a child: of its key (or item) and of its value.
+
+    Without an exact match a key in other case counts, and what `<<` brings.
+    """
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
         if 0 <= step < len(node.value):
-            item = node.value[step]
-            return item.start_mark, item
-    return None
+            return node.value[step].start_mark, node.value[step]
+        return None
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    folded: list[tuple[Any, Any]] = []
+    merged: list[Any] = []
+    for key, value in node.value:
+        if key.value == step:
+            return key.start_mark, value
+        if key.value == "<<":
+            merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
+        elif isinstance(key.value, str) and key.value.lower() == str(step).lower():
+            folded.append((key.start_mark, value))
+    if folded:
+        return folded[0]
+    return next((found for value in merged if (found := _child(value, step))), None)
 
 
 def _compose(text: bytes, path: str) -> Any:
-    if text.startswith(b"\xef\xbb\xbf"):
-        text = text[3:]
-    _refuse_deep_flow(text, path)
-    loader = None
+    """Return the root node of the first document; None when there is none."""
+    text = text.removeprefix(b"\xef\xbb\xbf")
     try:
-        loader = _Loader(text)
-        return loader.get_node() if loader.check_node() else None
+        if _may_be_deep(text):
+            return _from_events(text, path)
+        try:
+            return _from_c(text)
+        except yaml.composer.ComposerError as error:
+            if "duplicate anchor" in str(error.context):
+                return _from_events(text, path)
+            raise
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = Location(path, mark.line + 1, mark.column + 1) if mark else Location(path, 1, 1)
         raise ConfigError(f"bad YAML: {_problem(error)}", at=at) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"bad YAML: {_problem(error)}", at=Location(path, 1, 1)) from error
-    except RecursionError as error:
-        raise ConfigError("nested too deeply", at=Location(path, 1, 1)) from error
+    except yaml.reader.ReaderError as error:
+        at = Location(path, text[: error.position].count(b"\n") + 1, 1)
+        raise ConfigError(f"bad YAML: {error.reason}", at=at) from error
+
+
+def _from_c(text: bytes) -> Any:
+    loader = _Loader(text)
+    try:
+        return loader.get_node() if loader.check_node() else None
     finally:
-        if loader is not None:
-            loader.dispose()
+        loader.dispose()
 
 
-def _refuse_deep_flow(text: bytes, path: str) -> None:
-    """Refuse runs of openers before the C parser recurses over them."""
-    for opener in (b"[" * _MAX_DEPTH, b"{" * _MAX_DEPTH, b"- " * _MAX_DEPTH):
-        if opener in text:
-            raise ConfigError("nested too deeply", at=Location(path, 1, 1))
+def _may_be_deep(text: bytes) -> bool:
+    openers = text.count(b"[") + text.count(b"{")
+    return openers > _FLOW_OPENERS or _BLOCK_PREFIX.search(text) is not None
+
+
+def _from_events(text: bytes, path: str) -> Any:
+    """Compose without the C composer: for deep text, and where an anchor is set again.
+
+    Raises: ConfigError for more than 200 levels.
+    """
+    loader = _Loader(text)
+    anchors: dict[str, Any] = {}
+    stack: list[Any] = []
+    try:
+        while True:
+            event: Any = loader.get_event()
+            if isinstance(event, yaml.DocumentEndEvent | yaml.StreamEndEvent):
+                return stack[0] if stack else None
+            if isinstance(event, yaml.CollectionEndEvent):
+                _close(stack)
+                continue
+            if not isinstance(event, yaml.NodeEvent):
+                continue
+            node = _event_node(event, anchors)
+            if len(stack) > _MAX_DEPTH:
+                mark = node.start_mark
+                raise ConfigError(
+                    "nested too deeply", at=Location(path, mark.line + 1, mark.column + 1)
+                )
+            stack.append(node)
+            if not isinstance(event, yaml.CollectionStartEvent):
+                _close(stack)
+    finally:
+        loader.dispose()
+
+
+def _close(stack: list[Any]) -> None:
+    """Put the finished top of the stack into the collection below it; the root stays."""
+    if len(stack) == 1:
+        return
+    node = stack.pop()
+    parent = stack[-1].value
+    if isinstance(stack[-1], yaml.SequenceNode):
+        parent.append(node)
+    elif parent and len(parent[-1]) == 1:
+        parent[-1] = (parent[-1][0], node)
+    else:
+        parent.append((node,))
+
+
+def _event_node(event: Any, anchors: dict[str, Any]) -> Any:
+    marks = (event.start_mark, event.end_mark)
+    if isinstance(event, yaml.AliasEvent):
+        if event.anchor not in anchors:
+            raise yaml.composer.ComposerError(
+                None, None, f"found undefined alias {event.anchor!r}", marks[0]
+            )
+        return anchors[event.anchor]
+    node: Any
+    if isinstance(event, yaml.ScalarEvent):
+        tag = event.tag or ("plain" if event.implicit[0] else "quoted")
+        node = yaml.ScalarNode(tag, event.value, *marks)
+    elif isinstance(event, yaml.SequenceStartEvent):
+        node = yaml.SequenceNode(event.tag or "", [], *marks)
+    else:
+        node = yaml.MappingNode(event.tag or "", [], *marks)
+    if event.anchor is not None:
+        anchors[event.anchor] = node
+    return node
 
 
 def _problem(error: Exception) -> str:
@@ -160,7 +251,8 @@ class _Builder:
         self.path = path
         self.tags = tags
         self.done: dict[int, Any] = {}
-        self.weight: dict[int, int] = {}
+        self.size: dict[int, int] = {}
+        self.height: dict[int, int] = {}
         self.open: set[int] = set()
 
     def at(self, node: Any) -> Location:
@@ -187,83 +279,78 @@ class _Builder:
         return value
 
     def _tagged(self, node: Any, tag: str, depth: int) -> Any:
+        value: Any
         if isinstance(node, yaml.MappingNode):
             value = self._mapping(node, depth)
+            self._measure(node, [value for _, value in node.value])
         elif isinstance(node, yaml.SequenceNode):
             value = [self.build(item, depth + 1) for item in node.value]
-            self._weigh(node, node.value)
+            self._measure(node, node.value)
         else:
             value = node.value
-        if tag in ("", "!") or (tag.startswith(_STANDARD) and not isinstance(value, str)):
+        if tag in ("", "!"):
             return value
-        if tag.startswith(_STANDARD):
-            return self._standard(tag[len(_STANDARD) :], value, node)
-        if tag == "!unset" or tag == "!append" or isinstance(value, str):
+        if not tag.startswith(_STANDARD):
             return self.tags(tag, value, self.at(node))
-        return self.tags(tag, value, self.at(node))
+        return self._standard(tag[len(_STANDARD) :], value, node)
 
-    def _standard(self, name: str, value: str, node: Any) -> Any:
-        if name == "str":
+    def _standard(self, name: str, value: Any, node: Any) -> Any:
+        """Return a value with a `!!` tag; collections and unknown tags stay as they are."""
+        if not isinstance(value, str) or name not in _STANDARD_TYPES:
             return value
         if name == "binary":
             try:
-                return base64.b64decode("".join(value.split()), validate=True).decode("utf-8", "replace")
-            except binascii.Error as error:
-                raise ConfigError("!!binary is not base64", at=self.at(node)) from error
+                return base64.b64decode("".join(value.split()), validate=True).decode()
+            except (binascii.Error, UnicodeDecodeError) as error:
+                raise ConfigError("!!binary is not text in base64", at=self.at(node)) from error
         read = scalar(value)
-        if name == "float" and isinstance(read, int) and not isinstance(read, bool):
+        if name == "float" and type(read) is int:
             return float(read)
         if name == "int" and isinstance(read, float) and read.is_integer():
             return int(read)
-        kinds: dict[str, tuple[type, ...]] = {"int": (int,), "float": (float,), "bool": (bool,), "null": (type(None),)}
-        if name in kinds and not isinstance(read, kinds[name]):
-            raise ConfigError(f"{value!r} is not of type !!{name}", at=self.at(node))
-        return read if name in kinds else value
+        if type(read) is not _STANDARD_TYPES[name]:
+            raise ConfigError(f'"{value}" is not of type !!{name}', at=self.at(node))
+        return read
 
     def _mapping(self, node: Any, depth: int) -> dict[str, Any]:
         own: dict[str, Any] = {}
-        typed: set[tuple[str, str]] = set()
-        merges: list[Any] = []
-        for key_node, value_node in node.value:
-            if key_node.value == "<<" and isinstance(key_node, yaml.ScalarNode):
-                merges.append(value_node)
-                continue
-            key = self._key(key_node)
-            if key_node.value in own and (key_node.value, "") in typed or (key_node.value, "") in typed:
-                raise ConfigError(f'the key "{key_node.value}" stands twice in one map', at=self.at(key_node))
-            typed.add((key_node.value, ""))
-            own[key] = self.build(value_node, depth + 1)
-        self._weigh(node, [value for _, value in node.value])
-        if not merges:
-            return own
+        seen: set[str] = set()
         merged: dict[str, Any] = {}
-        for value_node in merges:
-            for source in self._merge_sources(value_node, depth):
-                for key, value in source.items():
-                    merged.setdefault(key, value)
-        merged.update(own)
-        return merged
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise ConfigError("a key must be a single value", at=self.at(key_node))
+            text = key_node.value
+            if text in seen:
+                raise ConfigError(f'the key "{text}" stands twice in one map', at=self.at(key_node))
+            seen.add(text)
+            if text == "<<":
+                for source in self._merge_sources(value_node, depth):
+                    merged = {**source, **merged}
+            else:
+                key = key_text(scalar(text), text) if key_node.tag == "plain" else text
+                own[key] = self.build(value_node, depth + 1)
+        return {**merged, **own} if merged else own
 
     def _merge_sources(self, node: Any, depth: int) -> list[dict[str, Any]]:
         value = self.build(node, depth + 1)
         sources = value if isinstance(value, list) else [value]
         for source in sources:
             if not isinstance(source, dict):
-                raise ConfigError("a merge key (<<) needs a map or a list of maps", at=self.at(node))
+                raise ConfigError(
+                    "a merge key (<<) needs a map or a list of maps", at=self.at(node)
+                )
         return sources
 
-    def _key(self, node: Any) -> str:
-        if not isinstance(node, yaml.ScalarNode):
-            raise ConfigError("a key must be a single value", at=self.at(node))
-        if node.tag != "plain":
-            return str(node.value)
-        return key_text(scalar(node.value), node.value)
-
-    def _weigh(self, node: Any, children: list[Any]) -> None:
-        total = 1 + sum(self.weight.get(id(child), 1) for child in children)
-        if total > _MAX_NODES:
-            raise ConfigError("aliases blow this up to more than two million values", at=self.at(node))
-        self.weight[id(node)] = total
+    def _measure(self, node: Any, children: list[Any]) -> None:
+        """Refuse what aliases make too large or too deep for everything that walks it later."""
+        size = 1 + sum(self.size.get(id(child), 1) for child in children)
+        height = 1 + max((self.height.get(id(child), 0) for child in children), default=0)
+        if size > _MAX_NODES:
+            raise ConfigError("aliases make more than two million values", at=self.at(node))
+        if height > _MAX_DEPTH + 1:
+            raise ConfigError("aliases are nested too deeply", at=self.at(node))
+        self.size[id(node)] = size
+        self.height[id(node)] = height
 
 
 def key_text(value: Any, text: str) -> str:
@@ -286,23 +373,21 @@ def scalar(text: str) -> Any:
     """
     if text in _WORDS:
         return _WORDS[text]
-    first = text[0]
-    if first not in "0123456789+-.":
+    if text[0] not in "0123456789+-.":
         return text
-    if first == ".":
-        return float(text) if _FLOAT.match(text) else text
     bare = text.replace("_", "") if "_" in text else text
-    match = _INTEGER.match(bare)
+    match = _INTEGER.match(bare) if len(bare) <= _INTEGER_LENGTH else None
     if match:
-        number = _integer(match)
-        return number if -(2**63) <= number < 2**64 else float(number)
-    return float(bare) if _FLOAT.match(bare) else text
-
-
-def _integer(match: re.Match[str]) -> int:
-    base = {"x": 16, "b": 2, "o": 8, "d": 10}[match.lastgroup or "d"]
-    number = int(match.group(match.lastgroup or "d"), base)
-    return -number if match.string.startswith("-") else number
+        base = {"x": 16, "b": 2, "o": 8, "d": 10}[match.lastgroup or "d"]
+        number = int(match.group(match.lastgroup or "d"), base)
+        if bare[0] == "-":
+            number = -number
+        if -(2**63) <= number < 2**64:
+            return number
+    if _FLOAT.match(bare):
+        real = float(bare)
+        return text if math.isinf(real) else real
+    return text
 
 
 def _kind(value: Any) -> str:

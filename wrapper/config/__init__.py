@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.config import basepath, defaults, files, functions, identities, profiles
 from wrapper.config.identities import Part
+from wrapper.config.schema import checked, fold, known_auth
 from wrapper.errors import ConfigError, Location
 from wrapper.files import atmos_dir
 from wrapper.merge import Layer, deep_merge, prune
-from wrapper.world import World
+
+if TYPE_CHECKING:
+    from wrapper.world import World
 
 
 class Options(NamedTuple):
@@ -65,13 +68,15 @@ class Config(NamedTuple):
         return where(self, keys)
 
 
-def load(world: World, options: Options = Options()) -> Config:
+def load(world: World, options: Options | None = None) -> Config:
     """Read the configuration that holds in `world.cwd`.
 
     Raises: ConfigError, UsageError for a profile that does not exist.
     Source: reference/atmos-stacks.md 1 and 2.
     """
-    return _Load(world, options).result()
+    if not world.cwd:
+        raise ConfigError("the working directory does not exist any more")
+    return _Load(world, options or Options()).result()
 
 
 class _Load:
@@ -87,6 +92,7 @@ class _Load:
         self.ranked: list[Part] = []
         self.defaults: list[Part] = []
         self.warnings: list[str] = []
+        self.read: dict[str, dict[str, Any]] = {}
 
     def result(self) -> Config:
         sources, shown = self._sources()
@@ -107,7 +113,7 @@ class _Load:
         )
         auth = identities.merge_auth(self.ordinary, self.ranked)
         secrets: set[str] = set()
-        data = {**data, "auth": {**auth, **_realm(data)}}
+        data = {**data, "auth": known_auth({**auth, **_realm(data)})}
         data = _plain(data, (), secrets)
         return Config(
             data=data,
@@ -153,10 +159,17 @@ class _Load:
         return basepath.Anchors(self.anchor_root, config_dir, cwd, files.has_local_config(cwd))
 
     def _read(self, path: str) -> dict[str, Any]:
+        """Return a file's checked map; each file is read once, so its functions run once."""
+        if path in self.read:
+            return self.read[path]
         around = functions.Surroundings(
             self.environ, self.world.cwd, self.git_root, self.options.passive
         )
-        return fold(functions.read_file(path, around))
+        data = self.read[path] = checked(fold(functions.read_file(path, around)), path)
+        return data
+
+    def _tree(self, path: str, anchors: tuple[str, str]) -> files.Tree:
+        return files.read_tree(path, self._read, anchors, self.warnings.append)
 
     def _main_file(self, source: files.Source) -> None:
         data = self._read(source.path)
@@ -166,16 +179,8 @@ class _Load:
             directory = os.path.dirname(source.path)
             anchors = (self._import_base(data, directory), directory)
             dropped = self._root_drop_ins(directory) + files.drop_ins(directory)
-            for path in dropped:
-                below.append(files.read_tree(path, self._read, anchors, self.warnings.append))
-            read: Callable[[str], dict[str, Any]] = self._read
-            tree = files.read_tree(
-                source.path,
-                lambda path: data if path == source.path else read(path),
-                anchors,
-                self.warnings.append,
-            )
-            below += tree.imports
+            below += [self._tree(path, anchors) for path in dropped]
+            below += self._tree(source.path, anchors).imports
         self._add("config", main, below, main_last=True)
 
     def _root_drop_ins(self, directory: str) -> list[str]:
@@ -199,8 +204,12 @@ class _Load:
         for name in names:
             profile = profiles.find(name, where)
             anchors = (profile.path, profile.path)
+            imported: set[str] = set()
             for path in profile.files:
-                tree = files.read_tree(path, self._read, anchors, self.warnings.append)
+                if path in imported:
+                    continue
+                tree = self._tree(path, anchors)
+                imported.update(below.path for below in files.upper_last(tree))
                 part = Part("profile", path, tree.data)
                 self._add("profile", part, tree.imports, main_last=False)
 
@@ -240,47 +249,6 @@ class _Load:
         return data, overridden, "base_path" in overridden
 
 
-def fold(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a file's map with schema keys in lower case and names as written.
-
-    Source: reference/atmos-stacks.md 1.8; names of identities keep their case by design.
-    """
-    folded: dict[str, Any] = {}
-    for key, value in data.items():
-        name = key.lower()
-        if name == "env":
-            folded[name] = value
-        elif name == "auth" and isinstance(value, Mapping):
-            folded[name] = _fold_auth(value)
-        else:
-            folded[name] = _fold_all(value)
-    return folded
-
-
-_NAMED = ("providers", "identities", "integrations")
-
-
-def _fold_auth(section: Mapping[str, Any]) -> dict[str, Any]:
-    folded: dict[str, Any] = {}
-    for key, value in section.items():
-        if key.lower() in _NAMED and isinstance(value, Mapping):
-            folded[key.lower()] = {name: _fold_all(entry) for name, entry in value.items()}
-        else:
-            folded[key.lower()] = _fold_all(value)
-    return folded
-
-
-def _fold_all(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {
-            key.lower(): entry if key.lower() == "env" else _fold_all(entry)
-            for key, entry in value.items()
-        }
-    if type(value) is list:
-        return [_fold_all(entry) for entry in value]
-    return value
-
-
 def _merge(parts: Sequence[Part], *, fallback: bool) -> dict[str, Any]:
     merged: dict[str, Any] = dict(defaults.ALWAYS)
     if fallback:
@@ -292,9 +260,7 @@ def _merge(parts: Sequence[Part], *, fallback: bool) -> dict[str, Any]:
     return pruned
 
 
-def _with_atmos_variables(
-    environ: Mapping[str, str], data: Mapping[str, Any]
-) -> Mapping[str, str]:
+def _with_atmos_variables(environ: Mapping[str, str], data: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the environment with the `ATMOS_*` of the `env` section under it (reference 1.9)."""
     section = data.get("env")
     if not isinstance(section, Mapping):
@@ -333,13 +299,9 @@ def _plain(value: Any, keys: tuple[str, ...], secrets: set[str]) -> Any:
 def _below(base: str, data: Mapping[str, Any], *keys: str) -> str:
     section: Any = data
     for key in keys:
-        section = section.get(key) if isinstance(section, Mapping) else None
-    path = section.get("base_path") if isinstance(section, Mapping) else None
-    if path is None or path == "":
-        return ""
-    if not isinstance(path, str):
-        raise ConfigError(f"`{'.'.join(keys)}.base_path` must be text")
-    return os.path.normpath(os.path.join(base, path))
+        section = section.get(key) or {}
+    path = section.get("base_path")
+    return os.path.normpath(os.path.join(base, path)) if path else ""
 
 
 def _is_off(environ: Mapping[str, str]) -> bool:

@@ -48,6 +48,7 @@ WITHOUT_FILES: Mapping[str, Any] = {
             "init_run_reconfigure": True,
             "auto_generate_backend_file": True,
             "apply_auto_approve": False,
+            "auto_provision_workdir_for_outputs": False,
             "workspace": {"prefix_separator": "-"},
         }
     },

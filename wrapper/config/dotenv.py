@@ -11,9 +11,9 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 def parse(text: str, path: str) -> dict[str, str]:
-    """Return the variables of a dotenv file, in the file's order.
+    r"""Return the variables of a dotenv file, in the file's order.
 
-    Double quotes know `\\n`, `\\r`, `\\t`; single quotes nothing; bare values end at ` #`.
+    Double quotes know `\n`, `\r`, `\t`; single quotes nothing; bare values end at ` #`.
     Raises: ConfigError with the line.
     """
     variables: dict[str, str] = {}

@@ -102,7 +102,9 @@ def given(files: Sequence[str], directories: Sequence[str], cwd: str) -> list[So
 def drop_ins(directory: str) -> list[str]:
     """Return the files of `atmos.d` and `.atmos.d` in a directory, lowest first."""
     return [
-        path for name in ("atmos.d", ".atmos.d") for path in yaml_below(os.path.join(directory, name))
+        path
+        for name in ("atmos.d", ".atmos.d")
+        for path in yaml_below(os.path.join(directory, name))
     ]
 
 

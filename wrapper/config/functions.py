@@ -6,18 +6,21 @@ Source: reference/atmos-stacks.md 1.7.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.errors import ConfigError, Location
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 SUPPORTED = (
-    "!env !exec !include !include.raw !repo-root !git.root !git.sha !git.branch !git.ref"
-    " !git.repository !git.owner !git.name !git.host !git.url !cwd !random !unset !append"
-).split()
+    *("!env", "!exec", "!include", "!include.raw", "!repo-root", "!cwd", "!random"),
+    *("!git.root", "!git.sha", "!git.branch", "!git.ref", "!git.repository"),
+    *("!git.owner", "!git.name", "!git.host", "!git.url", "!unset", "!append"),
+)
 
 
-class FromEnv(str):
+class FromEnv(str):  # noqa: SLOT000 (it has an attribute)
     """Text that `!env` gave; remembers the variable, so that a secret can be kept from programs."""
 
     variable: str = ""
@@ -120,7 +123,7 @@ def _random(text: str, at: Location) -> int:
     low, high = numbers if len(numbers) == 2 else (0, *numbers, 65535)[:2]
     if low > high:
         raise ConfigError(f"!random: {low} is more than {high}", at=at)
-    return random.randint(low, high)
+    return random.randint(low, high)  # noqa: S311 (not a secret)
 
 
 def _exec(command: str, at: Location, around: Surroundings) -> Any:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from wrapper.config import Config
 
 MASKED = "***"
-_SECRET_KEYS = ("secret_access_key", "session_token", "password", "client_secret")
 
 
 def where(config: Config, keys: Sequence[str]) -> Location | None:
@@ -41,12 +40,10 @@ def _has(data: Any, keys: Sequence[str]) -> bool:
     for key in keys:
         if not isinstance(data, Mapping):
             return False
-        if key not in data:
-            same = [name for name in data if name.lower() == key.lower()]
-            if len(same) != 1:
-                return False
-            key = same[0]
-        data = data[key]
+        same = [key] if key in data else [name for name in data if name.lower() == key.lower()]
+        if len(same) != 1:
+            return False
+        data = data[same[0]]
     return True
 
 
@@ -56,12 +53,16 @@ def described(config: Config) -> dict[str, Any]:
     Source: reference/atmos-stacks.md 6.3.
     """
     shown = {key: value for key, value in config.data.items() if key != "import"}
-    shown["auth"] = {"realm": _realm(config), **_masked(config.data.get("auth", {}))}
+    hidden = {config.environ[name] for name in config.secrets if config.environ.get(name)}
+    shown["auth"] = {"realm": _realm(config), **_masked(config.data["auth"], hidden)}
+    logs = config.data.get("logs")
+    if isinstance(logs, Mapping):
+        shown["logs"] = {key: logs[key] for key in ("file", "level") if key in logs}
     shown.update(
         cli_config_path=config.cli_config_path,
         basePathAbsolute=config.base_path,
-        stacksBaseAbsolutePath=config.stacks_dir,
-        terraformDirAbsolutePath=config.terraform_dir,
+        stacksBaseAbsolutePath=config.stacks_dir or config.base_path,
+        terraformDirAbsolutePath=config.terraform_dir or config.base_path,
     )
     return shown
 
@@ -74,12 +75,9 @@ def _realm(config: Config) -> str:
     return hashlib.sha256(config.cli_config_path.lower().encode()).hexdigest()[:16]
 
 
-def _masked(value: Any) -> Any:
+def _masked(value: Any, hidden: set[str]) -> Any:
     if isinstance(value, Mapping):
-        return {
-            key: MASKED if key in _SECRET_KEYS and isinstance(entry, str) and entry else _masked(entry)
-            for key, entry in value.items()
-        }
+        return {key: _masked(entry, hidden) for key, entry in value.items()}
     if isinstance(value, list):
-        return [_masked(entry) for entry in value]
-    return value
+        return [_masked(entry, hidden) for entry in value]
+    return MASKED if isinstance(value, str) and value in hidden else value
