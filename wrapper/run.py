@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.env import EnvDelta
+from wrapper.errors import UsageError
 
 if TYPE_CHECKING:
     from wrapper.auth import Auth, Choice, Setting
     from wrapper.config import Config, Options
     from wrapper.stacks import Component
     from wrapper.terraform.invocation import Invocation
+    from wrapper.terraform.invocation import Invocation
     from wrapper.world import World
+
+# Sub-commands that change infrastructure or state: they say as whom.
+_CHANGES = (
+    "apply", "deploy", "destroy", "import", "refresh", "state", "taint", "untaint", "force-unlock",
+)  # fmt: skip
 
 
 class Ready(NamedTuple):
@@ -42,6 +49,22 @@ def auth_of(config: Config, component: Component | None, world: World) -> Auth:
     return auth.read(section, layers, config.dir, world, config.data.get("wrap"))
 
 
+def chosen(
+    config: Config, component: Component | None, wanted: Setting | None, world: World
+) -> tuple[Auth, Choice]:
+    """Return the merged `auth` and the identity that a command uses, nobody signed in yet.
+
+    Raises: ConfigError, NeedsLogin, Interrupted.
+    """
+    from wrapper import auth, ui
+
+    known = auth_of(config, component, world)
+    for warning in known.warnings:
+        place = f" ({warning.at[0]})" if warning.at else ""
+        ui.warn(world, f"{warning.message}{place}")
+    return known, auth.select(known, wanted, world)
+
+
 def sign_in(
     config: Config,
     component: Component | None,
@@ -59,9 +82,9 @@ def sign_in(
 
     base = dict(config.environ if environ is None else environ)
     world = world._replace(environ=dict(config.environ))
-    known = auth_of(config, component, world)
-    choice = auth.select(known, wanted, world)
+    known, choice = chosen(config, component, wanted, world)
     if choice.name is None:
+        ui.info(world, f"no identity: {choice.why}")
         return Ready(choice, EnvDelta(), base)
     for warning in auth.sign_in(known, choice.name, world):
         ui.warn(world, warning)
@@ -70,22 +93,26 @@ def sign_in(
     return Ready(choice, delta, delta.apply(base))
 
 
-def with_component_env(
+def as_identity(
     ready: Ready,
     config: Config,
     component: Component,
     world: World,
     environ: Mapping[str, str],
-) -> Ready:
-    """Lay the component's `env` over `environ`, its YAML functions run as the identity.
+    invocation: Invocation | None = None,
+) -> tuple[Component, dict[str, str]]:
+    """Return the component with its YAML functions run as the identity, and its environment.
 
-    What the identity sets and removes wins. Source: reference/atmos-stacks.md 5.7.
+    The component's `env` is laid over `environ`; what the identity sets and removes wins over both.
+    Source: reference/atmos-stacks.md 5.7.
     """
     from wrapper import stacks
 
-    evaluated = stacks.evaluate(component, config, world, ready.environ)
-    own = section_env(evaluated.section.get("env") or {})
-    return ready._replace(environ=ready.delta.apply(own.apply(environ)))
+    if invocation is None or invocation.use_functions:
+        skip = frozenset(invocation.skip_functions if invocation else ())
+        component = stacks.evaluate(component, config, world, ready.environ, skip=skip)
+    own = section_env(component.section.get("env") or {})
+    return component, ready.delta.apply(own.apply(environ))
 
 
 def write_files(delta: EnvDelta) -> None:
@@ -101,7 +128,7 @@ def section_env(section: Mapping[str, Any]) -> EnvDelta:
 
     Source: reference/atmos-stacks.md 3.7, 5.7.
     """
-    from wrapper.stacks import go_text
+    from wrapper.stacks.template import go_text
 
     given = {str(k): v for k, v in section.items()}
     return EnvDelta(
@@ -154,3 +181,50 @@ def terraform(
         accept=invocation.accept_state_change,
     )
     return running.carry_out(planned, component, world)
+
+
+def terraform(
+    world: World, options: Options, wanted: Setting | None, invocation: Invocation
+) -> int:
+    """Run one terraform command of a component; on success this process often becomes Terraform.
+
+    Raises: UsageError, ConfigError, StackError, AuthError, StoreError, ToolMissing.
+    Source: design 10, reference/atmos-stacks.md 5.2.
+    """
+    from wrapper import config, stacks, ui
+    from wrapper.terraform import commands, environment, guard, location, running, steps
+
+    if not invocation.component or not invocation.stack:
+        raise UsageError("a component and a stack are required")
+    loaded = config.load(world, options)
+    name = location.component_name(loaded, world, invocation.component, invocation.stack)
+    component = stacks.component(
+        loaded, world, name, invocation.stack, templates=invocation.use_templates
+    )
+    if steps.is_disabled(component):
+        ui.note(world, f'component "{name}" is not enabled (metadata.enabled): nothing to do')
+        return 0
+    steps.refuse(component, invocation)
+    if invocation.subcommand == "clean":
+        return commands.clean(component, loaded, invocation, world)
+    shell = section_env(loaded.data.get("env") or {}).apply(loaded.environ)
+    if invocation.dry_run:
+        chosen(loaded, component, wanted, world)
+        ready = None
+        environ = section_env(component.section.get("env") or {}).apply(shell)
+    else:
+        ready = sign_in(loaded, component, wanted, world, environ=shell)
+        component, environ = as_identity(ready, loaded, component, world, shell, invocation)
+    if invocation.subcommand == "generate":
+        return commands.generate(component, loaded, invocation, world)
+    for variable in environment.noteworthy(world.environ):
+        ui.warn(world, f"{variable} is set in the environment: terraform will follow it")
+    todo = steps.prepare(component, loaded, invocation, environ, world.cwd)
+    if ready is None:
+        world.stdout.write(running.show(todo))
+        return 0
+    accept = invocation.accept_state_change
+    guard.check(component, loaded, environ, invocation.subcommand, accept=accept)
+    if ready.choice.name and invocation.subcommand in _CHANGES:
+        ui.note(world, f"identity: {ready.choice.name} ({ready.choice.why})")
+    return running.carry_out(todo, component, world)

@@ -51,9 +51,10 @@ def main(argv: Sequence[str], given: Globals, world: World) -> int:
     if words[0] == "atmos":
         environ["ATMOS_IDENTITY"] = "false"
     ready = run.sign_in(loaded, component, given.identity, world, environ=environ)
+    final = ready.environ
     if component is not None:
-        ready = run.with_component_env(ready, loaded, component, world, environ)
-    return process.replace(words, cwd=world.cwd, environ=ready.environ)
+        _, final = run.as_identity(ready, loaded, component, world, environ)
+    return process.replace(words, cwd=world.cwd, environ=final)
 
 
 def _program(argv: Sequence[str]) -> list[str] | None:
