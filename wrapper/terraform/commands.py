@@ -27,7 +27,7 @@ def generate(component: Component, config: Config, invocation: Invocation, world
     if invocation.words == ("backend",):
         target, data = files.BACKEND, files.backend(component)
     else:
-        target = files.names(component).varfile
+        target = files.names(component, config).varfile
         data, _ = files.varfile(component, config, directory, with_secrets=invocation.with_secrets)
     path = os.path.join(directory, target)
     if invocation.file:
@@ -70,19 +70,19 @@ def _generate_one(
 ) -> None:
     named = invocation._replace(words=(invocation.words[0].removesuffix("s"),))
     if invocation.file_template:
-        path = _expand(invocation.file_template, component)
+        path = _expand(invocation.file_template, component, config)
         named = named._replace(file=path)
     generate(component, config, named, world)
 
 
-def _expand(template: str, component: Component) -> str:
+def _expand(template: str, component: Component, config: Config) -> str:
     """Return a file name for a component. Source: reference/atmos-stacks.md 5.8."""
     variables = component.section.get("vars") or {}
     names = ("namespace", "tenant", "environment", "region", "stage", "attributes")
     values = {name: str(variables.get(name) or "") for name in names}
     values["component"] = component.name.replace("/", "-")
-    values["base-component"] = files.module(component).replace("/", "-")
-    values["component-path"] = files.module(component)
+    values["base-component"] = files.module(component, config).replace("/", "-")
+    values["component-path"] = files.module(component, config)
     for name, value in values.items():
         template = template.replace("{" + name + "}", value)
     return template
@@ -118,7 +118,7 @@ def _of_one(
     component: Component, config: Config, invocation: Invocation, environ: Mapping[str, str]
 ) -> list[str]:
     directory = files.directory(component, config)
-    names = files.names(component)
+    names = files.names(component, config)
     found = [".terraform", names.varfile, names.planfile, names.test_varfile, files.PROVIDERS]
     if not invocation.skip_lock_file:
         found.append(".terraform.lock.hcl")

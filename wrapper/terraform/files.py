@@ -42,9 +42,15 @@ def setting(config: Config, *keys: str, default: Any = None) -> Any:
     return default if value is None else value
 
 
-def module(component: Component) -> str:
-    """Return the Terraform component's path: `metadata.component`, or the component's own name."""
-    return str(component.section.get("component") or component.name)
+def module(component: Component, config: Config) -> str:
+    """Return the Terraform component's path below the component directory.
+
+    It is where `component_info` says; `component` of the section can be the component's own name.
+    """
+    path = (component.section.get("component_info") or {}).get("component_path")
+    if path and config.terraform_dir:
+        return os.path.relpath(str(path), config.terraform_dir)
+    return str((component.section.get("metadata") or {}).get("component") or component.name)
 
 
 def directory(component: Component, config: Config) -> str:
@@ -58,22 +64,22 @@ def directory(component: Component, config: Config) -> str:
             "components.terraform.base_path is not set",
             hint="set it in atmos.yaml to the directory that holds the Terraform modules",
         )
-    path = os.path.normpath(os.path.join(config.terraform_dir, module(component)))
+    path = os.path.normpath(os.path.join(config.terraform_dir, module(component, config)))
     if not os.path.isdir(path):
         raise StackError(
             f'the component "{component.name}" points to the Terraform component '
-            f'"{module(component)}", but there is no directory {path}',
+            f'"{module(component, config)}", but there is no directory {path}',
             at=component.where("metadata", "component") or component.where(),
         )
     return path
 
 
-def names(component: Component) -> Names:
+def names(component: Component, config: Config) -> Names:
     """Return the names of the component's generated files.
 
     Source: reference/atmos-stacks.md 5.3; a `/` in a stack's name becomes `-`, where Atmos fails.
     """
-    folders = module(component).split("/")[:-1]
+    folders = module(component, config).split("/")[:-1]
     parts = [component.context_prefix, *folders, component.name.rsplit("/", 1)[-1]]
     stem = "-".join(part.replace("/", "-") for part in parts if part)
     return Names(

@@ -58,4 +58,4 @@ def _module(config: Config, world: World, name: str, stack: str) -> str:
     from wrapper import stacks
     from wrapper.terraform.files import module
 
-    return module(stacks.component(config, world, name, stack))
+    return module(stacks.component(config, world, name, stack), config)

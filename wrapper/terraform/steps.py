@@ -103,7 +103,7 @@ def prepare(
     """
     refuse(component, invocation)
     directory = files.directory(component, config)
-    names = files.names(component)
+    names = files.names(component, config)
     saved_plan = _saved_plan(invocation, directory, names)
     data, hidden = files.varfile(component, config, directory)
     write, stale = files.generated(component, config, directory)
