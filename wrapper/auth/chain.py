@@ -176,6 +176,18 @@ def obtain(auth: Auth, name: str, world: World, *, again: bool = False) -> Crede
     return found
 
 
+def obtain_provider(auth: Auth, entry: Entry, world: World, *, again: bool = False) -> Credential:
+    """Return a provider's own credential. Raises: ConfigError, AuthError, NeedsLogin, StoreError."""
+    broken = [p.error for p in auth.problems if p.subject == entry.title and p.weight >= USED]
+    if broken:
+        raise broken[0] if len(broken) == 1 else Problems(broken)
+    realm = sessions.realm_dir(world.environ, auth.realm)
+    entry = entry._replace(raw=_with_endpoint(entry, entry))
+    key = keys([entry], realm, world.environ)[0]
+    link = Link(entry, kinds.module(entry).parse(entry.name, entry.raw), key)
+    return walk([link], realm, world, again=again)
+
+
 def cached(auth: Auth, name: str, world: World) -> Credential | None:
     """Return the identity's stored credential however little time it has left, or None."""
     realm = sessions.realm_dir(world.environ, auth.realm)

@@ -1,0 +1,114 @@
+"""What a logout removes, and what it tells: only what is really gone.
+
+Source: reference/atmos-auth.md 7.8, design 7.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from wrapper import files
+from wrapper.auth import kinds, sessions
+from wrapper.auth.model import Auth, Entry
+from wrapper.auth.parse import follow
+from wrapper.world import World
+
+
+class Removal(NamedTuple):
+    """The files that hold something of an entry; `removed` once they are gone."""
+
+    paths: tuple[str, ...]
+    removed: bool
+
+
+def rooted(auth: Auth, provider: str) -> list[str]:
+    """Return the identities whose chain begins at a provider."""
+    found = []
+    for name, entry in auth.identities.items():
+        step: object = entry
+        seen: list[str] = []
+        while isinstance(step, Entry) and step.role == "identity" and step.name not in seen:
+            seen.append(step.name)
+            step = follow(auth, step)
+        if isinstance(step, Entry) and step.role == "provider" and step.name == provider:
+            found.append(name)
+    return found
+
+
+def entries(auth: Auth, chosen: Sequence[Entry], world: World, *, dry: bool) -> Removal:
+    """Remove the sessions of these entries and every file that repeats them.
+
+    Idempotent. Raises: StoreError.
+    """
+    realm = sessions.realm_dir(world.environ, auth.realm)
+    titles = frozenset(entry.title for entry in chosen)
+    paths = sessions.all_of(realm, titles) if titles else []
+    paths += _pointers(realm, titles)
+    paths += _copies(realm, {entry.name for entry in chosen})
+    if not dry:
+        for path in paths:
+            files.remove(path)
+        for entry in chosen:
+            paths += _kept_elsewhere(entry, world)
+    return Removal(tuple(paths), not dry)
+
+
+def _pointers(realm: str, titles: frozenset[str]) -> list[str]:
+    directory = os.path.join(realm, "users")
+    return [
+        path for path in _listed(directory) if (sessions.record(path) or {}).get("for") in titles
+    ]
+
+
+def _copies(realm: str, names: set[str]) -> list[str]:
+    """Return the plain credentials files (`wrap.delivery: files`) that hold one of the names."""
+    lower = {name.lower() for name in names}
+    found = []
+    for directory in _listed(os.path.join(realm, "aws")):
+        path = os.path.join(directory, "credentials")
+        data = files.read_private(path) or b""
+        sections = {
+            line[1:-1].lower()
+            for line in data.decode("utf-8", "replace").splitlines()
+            if line.startswith("[") and line.endswith("]")
+        }
+        if sections & lower:
+            found.append(path)
+    return found
+
+
+def _kept_elsewhere(entry: Entry, world: World) -> list[str]:
+    if entry.kind not in kinds.KINDS:
+        return []
+    module = kinds.module(entry)
+    return list(module.forget(module.parse(entry.name, entry.raw), world))
+
+
+def _listed(directory: str) -> list[str]:
+    try:
+        return [os.path.join(directory, name) for name in sorted(os.listdir(directory))]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def realms(world: World) -> list[str]:
+    """Return the names of all realms that have anything on disk, sorted."""
+    base = os.path.dirname(sessions.realm_dir(world.environ, "x"))
+    return [os.path.basename(path) for path in _listed(base) if os.path.isdir(path)]
+
+
+def realm(name: str, world: World) -> None:
+    """Remove a realm's directory with everything in it. Raises: StoreError."""
+    import shutil
+
+    from wrapper.errors import StoreError
+
+    path = sessions.realm_dir(world.environ, name)
+    try:
+        shutil.rmtree(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"cannot remove {path}: {error.strerror or error}") from error
