@@ -124,23 +124,21 @@ def show(fake: aws.Fake, home: Path) -> None:
 
 def report_signers(fake: aws.Fake, demo: demo_repository.Demo) -> None:
     """Print who signed which requests. Raises: DemoError if a state was written by someone else."""
-    counted: dict[tuple[str, str], int] = {}
+    asked: dict[str, dict[str, int]] = {}
     for call in fake.calls():
-        what = f"{call.service}:{call.action} {call.params.get('RoleArn', '')}"
+        what = f"{call.service}:{call.action} {call.params.get('RoleArn', '')}".rstrip()
         if call.service == "s3" and call.params["Key"]:
             what = f"s3:{call.action} {call.params['Key']}"
         if call.service == "s3" and call.action == "PutObject" and call.error is None:
             stack = call.params["Key"].split("/")[1]
             if call.signer != demo.runs_as[stack]:
                 raise DemoError(f"the state of {stack} was written by {call.signer}")
-        key = (str(call.signer), what)
-        counted[key] = counted.get(key, 0) + 1
-    last = ""
-    for (signer, what), times in counted.items():
-        if signer != last:
-            print(f"  {signer}")
-            last = signer
-        print(f"    {times:3} x {what}")
+        counted = asked.setdefault(str(call.signer), {})
+        counted[what] = counted.get(what, 0) + 1
+    for signer, counted in asked.items():
+        print(f"  {signer}")
+        for what, times in counted.items():
+            print(f"    {times:3} x {what}")
 
 
 def child_environment(fake: aws.Fake, demo: demo_repository.Demo, home: Path) -> dict[str, str]:
@@ -149,6 +147,8 @@ def child_environment(fake: aws.Fake, demo: demo_repository.Demo, home: Path) ->
     if terraform is None:
         raise DemoError("terraform is not in PATH")
     kept = {name: os.environ[name] for name in ("TERM", "LANG", "NO_COLOR") if name in os.environ}
+    if not sys.stdout.isatty() or "NO_COLOR" in os.environ:
+        kept["TF_CLI_ARGS"] = "-no-color"
     return {
         **kept,
         **fake.environment(),
@@ -165,7 +165,7 @@ def command(argv: Sequence[str], environment: dict[str, str], cwd: Path) -> Step
 
     After Ctrl-C the command gets half a minute to end by itself.
     """
-    shown = " ".join("…" if "\n" in word else word.removeprefix(f"{BIN}/") for word in argv)
+    shown = " ".join("'…'" if "\n" in word else word.removeprefix(f"{BIN}/") for word in argv)
     print(f"\n$ {shown}", flush=True)
     began = time.monotonic()
     process = subprocess.Popen(

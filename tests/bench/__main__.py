@@ -1,0 +1,241 @@
+"""Measure whole processes of the installed program, and write the table as Markdown.
+
+usage: python -m tests.bench [--sizes 10,100] [--runs N]. Each size is a generated repository of so
+many manifests with 8 components each; all commands of a size take turns in one run, so that they
+share the machine's noise. "cold" = the index was deleted before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import json
+import os
+import shlex
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.fakes import aws
+
+BIN = Path(sys.executable).parent
+COMPONENTS = 8
+
+ATMOS = """\
+base_path: .
+components: {terraform: {base_path: components/terraform, auto_generate_backend_file: true}}
+stacks: {base_path: stacks, included_paths: ["deploy/**/*"], name_pattern: "{stage}"}
+auth:
+  realm: bench
+  identities:
+    user:
+      kind: aws/user
+      credentials:
+        access_key_id: !env BENCH_ACCESS_KEY_ID
+        secret_access_key: !env BENCH_SECRET_ACCESS_KEY
+        region: us-east-1
+    deploy:
+      kind: aws/assume-role
+      default: true
+      via: {identity: user}
+      principal: {assume_role: "arn:aws:iam::111111111111:role/deploy"}
+"""
+MODULE = """\
+variable "name" { type = string }
+resource "terraform_data" "one" { input = var.name }
+"""
+
+
+class Row(NamedTuple):
+    """One line of the table; times in seconds."""
+
+    size: int
+    command: str
+    state: str  # "cold", "warm"
+    times: tuple[float, ...]
+
+
+class Bench(NamedTuple):
+    """A generated repository and the environment to run in."""
+
+    repo: Path
+    environment: dict[str, str]
+    size: int
+
+    @property
+    def module(self) -> Path:
+        """Return the component's directory."""
+        return self.repo / "components" / "terraform" / "app"
+
+    def seconds(self, argv: list[str], cwd: Path | None = None) -> float:
+        """Run a command and return its time. Raises: RuntimeError when it fails."""
+        began = time.perf_counter()
+        done = subprocess.run(
+            argv,
+            env=self.environment,
+            cwd=cwd or self.repo,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=600,
+        )
+        taken = time.perf_counter() - began
+        if done.returncode:
+            raise RuntimeError(
+                f"{shlex.join(argv)}: exit {done.returncode}\n{done.stderr.decode()}"
+            )
+        return taken
+
+    def ours(self, *args: str) -> Callable[[], float]:
+        """Return a measurement of `atmos-wrap ARGS`."""
+        return lambda: self.seconds([str(BIN / "atmos-wrap"), *args])
+
+    def forget_index(self) -> None:
+        """Delete what is cached about manifests."""
+        shutil.rmtree(Path(self.environment["XDG_CACHE_HOME"]), ignore_errors=True)
+
+
+def main() -> int:
+    """Measure, and print the table; return 0."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", default="10,100,1000,10000")
+    parser.add_argument("--runs", type=int, default=11)
+    options = parser.parse_args()
+    rows: list[Row] = []
+    for size in (int(each) for each in options.sizes.split(",")):
+        print(f"{size} manifests …", file=sys.stderr, flush=True)
+        with prepared(size) as bench:
+            rows += measure(bench, options.runs)
+    print(table(rows))
+    return 0
+
+
+@contextmanager
+def prepared(size: int) -> Iterator[Bench]:
+    """Make a repository with so many manifests, a cloud to sign in to, and stop it afterwards."""
+    terraform = shutil.which("terraform")
+    if terraform is None:
+        sys.exit("error: terraform is not in PATH")
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as scratch,
+        aws.running(lifetime=3600) as fake,
+    ):
+        root = Path(scratch)
+        user = fake.user("111111111111", "bench")
+        role = fake.role("111111111111", "deploy", trusts=user.arn)
+        fake.allow(user.arn, "sts:AssumeRole", role)
+        environment = {
+            **fake.environment(),
+            "HOME": str(root / "home"),
+            "XDG_CACHE_HOME": str(root / "cache"),
+            "PATH": os.pathsep.join([str(BIN), str(Path(terraform).parent), os.defpath]),
+            "CHECKPOINT_DISABLE": "1",
+            "BENCH_ACCESS_KEY_ID": user.access_key_id,
+            "BENCH_SECRET_ACCESS_KEY": user.secret_access_key,
+        }
+        Path(environment["HOME"]).mkdir()
+        generate(root / "repo", size)
+        yield Bench(root / "repo", environment, size)
+
+
+def generate(repo: Path, size: int) -> None:
+    """Write `size` manifests of 8 components; a tenth of the files is imported by the others."""
+    catalogs = max(1, size // 10)
+    files = {"atmos.yaml": ATMOS, "components/terraform/app/main.tf": MODULE}
+    for number in range(catalogs):
+        lines = ["components:", "  terraform:"]
+        for component in range(COMPONENTS):
+            name = "app" if component == 0 else f"part{component}"
+            lines += [
+                f"    {name}:",
+                "      metadata: {component: app}",
+                "      vars:",
+                f"        name: {name}-{number}",
+            ]
+        files[f"stacks/catalog/c{number}.yaml"] = "\n".join(lines) + "\n"
+    for number in range(size - catalogs):
+        lines = [
+            f"import: [catalog/c{number % catalogs}]",
+            f"vars: {{stage: s{number}}}",
+            "components:",
+            "  terraform:",
+        ]
+        for component in range(COMPONENTS):
+            name = "app" if component == 0 else f"part{component}"
+            lines += [f"    {name}:", "      vars:", f"        name: {name}-in-s{number}"]
+        files[f"stacks/deploy/s{number}.yaml"] = "\n".join(lines) + "\n"
+    for name, text in files.items():
+        path = repo / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def measure(bench: Bench, runs: int) -> list[Row]:
+    """Return the rows of one size."""
+    plan = ("terraform", "plan", "app", "-s", "s0")
+    bench.ours(*plan)()  # signs in, and `init`
+    varfile = next(bench.module.glob("*.tfvars.json"))
+    bare = ["terraform", "plan", f"-var-file={varfile.name}"]
+    credentials = credential_process(bench)
+    warm: dict[str, Callable[[], float]] = {
+        "bare `terraform plan`": lambda: bench.seconds(bare, bench.module),
+        "`atmos-wrap terraform plan`": bench.ours(*plan),
+        "`auth env`": bench.ours("auth", "env", "-i", "deploy", "--format", "json"),
+        "`credential-process`": lambda: bench.seconds(credentials),
+        "`list stacks`": bench.ours("list", "stacks"),
+        "`describe component`": bench.ours("describe", "component", "app", "-s", "s0"),
+    }
+    times: dict[str, list[float]] = {name: [] for name in warm}
+    for _ in range(runs):
+        for name, once in warm.items():
+            times[name].append(once())
+    rows = [Row(bench.size, name, "warm", tuple(found)) for name, found in times.items()]
+    for name in ("`list stacks`", "`describe component`"):
+        cold = []
+        for _ in range(max(3, runs // 3)):
+            bench.forget_index()
+            cold.append(warm[name]())
+        rows.append(Row(bench.size, name, "cold", tuple(cold)))
+    return rows
+
+
+def credential_process(bench: Bench) -> list[str]:
+    """Return the command that the private AWS file names for the identity."""
+    done = subprocess.run(
+        [str(BIN / "atmos-wrap"), "auth", "env", "-i", "deploy", "--format", "json"],
+        env=bench.environment,
+        cwd=bench.repo,
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    variables = json.loads(done.stdout)
+    config = configparser.RawConfigParser()
+    config.read(variables["AWS_CONFIG_FILE"])
+    section = f"profile {variables['AWS_PROFILE']}"
+    return shlex.split(config[section]["credential_process"])
+
+
+def table(rows: list[Row]) -> str:
+    """Return the rows as Markdown; times in milliseconds."""
+    lines = [
+        "| manifests | command | state | min | median | max | runs |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        shown = [
+            1000 * each for each in (min(row.times), statistics.median(row.times), max(row.times))
+        ]
+        numbers = " | ".join(f"{each:.0f}" for each in shown)
+        lines.append(f"| {row.size} | {row.command} | {row.state} | {numbers} | {len(row.times)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
