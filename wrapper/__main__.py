@@ -29,7 +29,7 @@ def run(argv: list[str], world: outside.World) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return 141
-    except (Exception, RecursionError) as fault:
+    except Exception as fault:  # noqa: BLE001  told as a fault of ours, without a traceback
         return _internal(fault, world)
 
 
@@ -58,10 +58,11 @@ def _internal(fault: BaseException, world: outside.World) -> int:
     from wrapper import ui
     from wrapper.errors import InternalError
 
-    frames = traceback.extract_tb(fault.__traceback__)
-    place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "unknown"
+    frames = [f for f in traceback.extract_tb(fault.__traceback__) if "wrapper" in f.filename]
+    places = [f"{f.filename.rpartition('wrapper/')[2]}:{f.lineno} ({f.name})" for f in frames[-3:]]
     error = InternalError(
-        f"internal fault: {type(fault).__name__} in {place}",
+        f"internal fault: {type(fault).__name__}",
+        at=places,
         hint="this is a fault of atmos-wrap, not of your configuration: please report it",
     )
     ui.write(world, ui.render(error, world.cwd))

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from wrapper.config import Config, Options
     from wrapper.stacks import Component
     from wrapper.terraform.invocation import Invocation
-    from wrapper.terraform.invocation import Invocation
     from wrapper.world import World
 
 # Sub-commands that change infrastructure or state: they say as whom.
@@ -140,52 +139,6 @@ def section_env(section: Mapping[str, Any]) -> EnvDelta:
 def terraform(
     world: World, options: Options, wanted: Setting | None, invocation: Invocation
 ) -> int:
-    """Run one terraform command for one component; return its exit code.
-
-    Often it does not return: the process becomes Terraform.
-    Raises: ConfigError, StackError, AuthError, StoreError, UsageError, ToolMissing.
-    Source: design 10; reference/atmos-stacks.md 5.2.
-    """
-    from wrapper import config, stacks, ui
-    from wrapper.terraform import commands, guard, location, running, steps
-
-    loaded = config.load(world, options)
-    name, stack = invocation.component or "", invocation.stack or ""
-    name = location.component_name(loaded, world, name, stack)
-    component = stacks.component(loaded, world, name, stack, templates=invocation.use_templates)
-    skip = frozenset(invocation.skip_functions)
-    functions = invocation.use_functions
-    if invocation.subcommand == "clean":
-        return commands.clean(component, loaded, invocation, world)
-    if steps.is_disabled(component) and invocation.subcommand != "generate":
-        ui.note(world, f'"{name}" in the stack "{stack}" is disabled: nothing to do')
-        return 0
-    steps.refuse(component, invocation)
-    base = section_env(loaded.data.get("env") or {}).apply(loaded.environ)
-    ready = sign_in(loaded, component, wanted, world, environ=base)
-    if functions:
-        component = stacks.evaluate(component, loaded, world, ready.environ, skip=skip)
-    if invocation.subcommand == "generate":
-        return commands.generate(component, loaded, invocation, world)
-    own = section_env(component.section.get("env") or {})
-    environ = ready.delta.apply(own.apply(base))
-    planned = steps.prepare(component, loaded, invocation, environ, world.cwd)
-    if invocation.dry_run:
-        world.stdout.write(running.show(planned))
-        return 0
-    guard.check(
-        component,
-        loaded,
-        world.environ,
-        invocation.subcommand,
-        accept=invocation.accept_state_change,
-    )
-    return running.carry_out(planned, component, world)
-
-
-def terraform(
-    world: World, options: Options, wanted: Setting | None, invocation: Invocation
-) -> int:
     """Run one terraform command of a component; on success this process often becomes Terraform.
 
     Raises: UsageError, ConfigError, StackError, AuthError, StoreError, ToolMissing.
@@ -201,12 +154,12 @@ def terraform(
     component = stacks.component(
         loaded, world, name, invocation.stack, templates=invocation.use_templates
     )
-    if steps.is_disabled(component):
+    if invocation.subcommand == "clean":
+        return commands.clean(component, loaded, invocation, world)
+    if steps.is_disabled(component) and invocation.subcommand != "generate":
         ui.note(world, f'component "{name}" is not enabled (metadata.enabled): nothing to do')
         return 0
     steps.refuse(component, invocation)
-    if invocation.subcommand == "clean":
-        return commands.clean(component, loaded, invocation, world)
     shell = section_env(loaded.data.get("env") or {}).apply(loaded.environ)
     if invocation.dry_run:
         chosen(loaded, component, wanted, world)
@@ -224,7 +177,7 @@ def terraform(
         world.stdout.write(running.show(todo))
         return 0
     accept = invocation.accept_state_change
-    guard.check(component, loaded, environ, invocation.subcommand, accept=accept)
+    guard.check(component, loaded, world.environ, invocation.subcommand, accept=accept)
     if ready.choice.name and invocation.subcommand in _CHANGES:
         ui.note(world, f"identity: {ready.choice.name} ({ready.choice.why})")
     return running.carry_out(todo, component, world)

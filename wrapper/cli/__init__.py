@@ -104,7 +104,7 @@ def build(word: str = "") -> Any:
     def root() -> None:
         """Run Terraform and the cloud CLIs as the right identity."""
 
-    for module in MODULES if word not in COMMANDS else COMMANDS[word]:
+    for module in COMMANDS.get(word, MODULES):
         importlib.import_module(f"wrapper.cli.{module}").register(app)
     return app
 
