@@ -64,7 +64,9 @@ def printed(auth: Auth, name: str, world: World) -> EnvDelta:
     delta = environment(auth, name, world)
     quiet = ("AWS_SDK_LOAD_CONFIG", "AWS_EC2_METADATA_DISABLED")
     values = {k: v for k, v in delta.set.items() if k not in quiet}
-    return EnvDelta(values, delta.unset - frozenset(quiet), delta.files, delta.secret)
+    # What only the wrapper may see is taken from programs, not from the shell that asks.
+    unset = delta.unset - frozenset(quiet) - _withheld(auth, name)
+    return EnvDelta(values, unset, delta.files, delta.secret)
 
 
 def own_variables(raw: Mapping[str, Any]) -> dict[str, str]:

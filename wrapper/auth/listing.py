@@ -127,7 +127,7 @@ def _scalar(value: Any) -> str:
 def _table(shown: Shown) -> str:
     blocks = []
     if shown.providers:
-        rows = [
+        rows: list[tuple[str, ...]] = [
             (
                 e.name,
                 e.kind,
@@ -306,9 +306,11 @@ def _mermaid(shown: Shown) -> str:
     everything = (*shown.providers, *shown.identities)
     if not everything:
         return "graph LR\n  Empty[No providers or identities configured]\n"
+    ids = _ids(everything)
     lines = ["graph LR"]
-    lines += [f'  {_id(e.name)}["{e.name}<br/>{e.kind}"]' for e in everything]
-    lines += [f"  {_id(_edge(e))} --> {_id(e.name)}" for e in shown.identities if _edge(e)]
+    lines += [f'  {ids[e.name]}["{e.name}<br/>{e.kind}"]' for e in everything]
+    edges = [(_edge(e), e.name) for e in shown.identities if _edge(e)]
+    lines += [f"  {ids.get(a) or _id(a)} --> {ids[b]}" for a, b in edges]
     lines += [
         "",
         "  classDef provider fill:#e3f2fd,stroke:#1976d2,stroke-width:2px",
@@ -318,13 +320,24 @@ def _mermaid(shown: Shown) -> str:
         "",
     ]
     for group, name in ((shown.providers, "provider"), (shown.identities, "identity")):
-        lines += [f"  class {_id(e.name)} {name}" for e in group]
-        lines += [f"  class {_id(e.name)} default" for e in group if _tick(e)]
+        lines += [f"  class {ids[e.name]} {name}" for e in group]
+        lines += [f"  class {ids[e.name]} default" for e in group if _tick(e)]
     return "\n".join(lines) + "\n"
 
 
 def _id(name: str) -> str:
-    return re.sub(r"[-/. ]", "_", name)
+    return re.sub(r"\W", "_", name.lower())
+
+
+def _ids(entries: Sequence[Entry]) -> dict[str, str]:
+    """Return a node id for each name; two names never share one."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        wanted, count = _id(entry.name), 2
+        while entry.name not in found and wanted in found.values():
+            wanted, count = f"{_id(entry.name)}_{count}", count + 1
+        found.setdefault(entry.name, wanted)
+    return found
 
 
 def _markdown(shown: Shown) -> str:

@@ -45,7 +45,7 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # 
     if frozen is None or not frozen.access_key:
         raise AuthError(
             f'identity "{spec.name}": the AWS SDK found no credential in this shell',
-            hint="set AWS_PROFILE or keys, or use an identity that signs in by itself",
+            hint=_advice(world),
         )
     fields = {"access_key_id": frozen.access_key, "secret_access_key": frozen.secret_key}
     if frozen.token:
@@ -59,6 +59,13 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # 
         spec.region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", ""),
         world.now(),
     )
+
+
+def _advice(world: World) -> list[str]:
+    found = ["set AWS_PROFILE or keys, or use an identity that signs in by itself"]
+    if world.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
+        found.append("AWS_EC2_METADATA_DISABLED keeps the SDK from asking the machine itself")
+    return found
 
 
 def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  # noqa: ARG001
