@@ -76,7 +76,13 @@ def load(world: World, options: Options | None = None) -> Config:
     """
     if not world.cwd:
         raise ConfigError("the working directory does not exist any more")
-    return _Load(world, options or Options()).result()
+    config = _Load(world, options or Options()).result()
+    if config.warnings:
+        from wrapper import ui
+
+        for warning in config.warnings:
+            ui.warn(world, warning)
+    return config
 
 
 class _Load:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wrapper.config import profiles
 from wrapper.errors import Location
+from wrapper.files import atmos_dir
+from wrapper.merge import deep_merge, prune
 
 if TYPE_CHECKING:
     from wrapper.config import Config
+    from wrapper.world import World
 
 MASKED = "***"
 
@@ -47,14 +51,45 @@ def _has(data: Any, keys: Sequence[str]) -> bool:
     return True
 
 
+def profile_places(config: Config, world: World) -> list[profiles.Place]:
+    """Return where this configuration looks for profiles, highest first."""
+    xdg = atmos_dir(world.environ, "CONFIG")
+    return profiles.places(config.data, config.dir or world.cwd, xdg)
+
+
+def available_profiles(config: Config, world: World) -> list[profiles.Profile]:
+    """Return every profile that can be selected, sorted by name."""
+    return profiles.available(profile_places(config, world))
+
+
+def profile_content(config: Config) -> dict[str, Any]:
+    """Return what the active profiles alone say, merged; credentials are masked."""
+    merged: dict[str, Any] = {}
+    for part in config.parts:
+        if part.section == "profile":
+            merged = deep_merge(merged, part.data)
+    merged.pop("import", None)
+    content = _masked(plain(prune(merged)), _hidden(config))
+    assert isinstance(content, dict)
+    return content
+
+
+def plain(value: Any) -> Any:
+    """Return the value with text of `!env` as ordinary text."""
+    if isinstance(value, Mapping):
+        return {key: plain(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [plain(entry) for entry in value]
+    return str(value) if isinstance(value, str) else value
+
+
 def described(config: Config) -> dict[str, Any]:
     """Return the configuration as `describe config` shows it; secrets are masked.
 
     Source: reference/atmos-stacks.md 6.3.
     """
     shown = {key: value for key, value in config.data.items() if key != "import"}
-    hidden = {config.environ[name] for name in config.secrets if config.environ.get(name)}
-    shown["auth"] = {"realm": _realm(config), **_masked(config.data["auth"], hidden)}
+    shown["auth"] = {"realm": _realm(config), **_masked(config.data["auth"], _hidden(config))}
     logs = config.data.get("logs")
     if isinstance(logs, Mapping):
         shown["logs"] = {key: logs[key] for key in ("file", "level") if key in logs}
@@ -73,6 +108,10 @@ def _realm(config: Config) -> str:
     import hashlib
 
     return hashlib.sha256(config.cli_config_path.lower().encode()).hexdigest()[:16]
+
+
+def _hidden(config: Config) -> set[str]:
+    return {config.environ[name] for name in config.secrets if config.environ.get(name)}
 
 
 def _masked(value: Any, hidden: set[str]) -> Any:

@@ -1,0 +1,101 @@
+"""`describe config`, `profile list|show`, `list profiles`, `version`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wrapper.cli import group, output
+
+if TYPE_CHECKING:
+    from wrapper.cli.session import Session
+    from wrapper.config.profiles import Profile
+
+Format = Annotated[str, typer.Option("--format", "-f", help="json or yaml")]
+TableFormat = Annotated[str, typer.Option("--format", "-f", help="table, json or yaml")]
+TextFormat = Annotated[str, typer.Option("--format", "-f", help="text, json or yaml")]
+File = Annotated[str, typer.Option("--file", help="write to this file instead of stdout")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    group(app, "describe", "Show what the configuration means.").command("config")(describe_config)
+    profile = group(app, "profile", "Show profiles.")
+    profile.command("list")(list_profiles)
+    profile.command("show")(show_profile)
+    group(app, "list", "List what there is.").command("profiles")(list_profiles)
+    app.command("version")(version)
+
+
+def describe_config(ctx: typer.Context, form: Format = "json", file: File = "") -> None:
+    """Show the merged configuration. Values that `!env` read for credentials are masked."""
+    from wrapper import config
+
+    session: Session = ctx.obj
+    output.emit(session, config.describe(session.config()), form, file)
+
+
+def list_profiles(ctx: typer.Context, form: TableFormat = "table") -> None:
+    """List the profiles that can be selected; `*` marks the active ones."""
+    from wrapper.config import places
+
+    session: Session = ctx.obj
+    config = session.config()
+    found = places.available_profiles(config, session.world)
+    if form != "table":
+        output.emit(session, [_row(profile) for profile in found], form)
+        return
+    width = max((len(profile.name) for profile in found), default=0)
+    for profile in found:
+        mark = "*" if profile.name in config.profiles else " "
+        place = os.path.relpath(profile.path, session.world.cwd)
+        session.world.stdout.write(f"{mark} {profile.name:<{width}}  {profile.kind}  {place}\n")
+
+
+def show_profile(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="the profile's name")],
+    form: TextFormat = "text",
+) -> None:
+    """Show what one profile sets, and its files."""
+    from wrapper import config
+    from wrapper.config import places, profiles
+
+    session: Session = ctx.obj
+    options = session.globals.options._replace(profiles=(name,))
+    loaded = config.load(session.world, options)
+    profile = profiles.find(name, places.profile_places(loaded, session.world))
+    content = places.profile_content(loaded)
+    if form != "text":
+        output.emit(session, {**_row(profile), "Content": content}, form)
+        return
+    lines = [
+        f"profile {profile.name} ({profile.kind})",
+        *profile.files,
+        "",
+        output.as_yaml(content),
+    ]
+    session.world.stdout.write("\n".join(lines) + f"use it with: --profile {profile.name}\n")
+
+
+def version(ctx: typer.Context, form: TextFormat = "text") -> None:
+    """Show the version of this program."""
+    from wrapper import __version__
+
+    session: Session = ctx.obj
+    if form == "text":
+        session.world.stdout.write(f"atmos-wrap {__version__}\n")
+    else:
+        output.emit(session, {"version": __version__}, form)
+
+
+def _row(profile: Profile) -> Mapping[str, Any]:
+    return {
+        "Name": profile.name,
+        "Path": profile.path,
+        "LocationType": profile.kind,
+        "Files": list(profile.files),
+    }
