@@ -3,14 +3,14 @@
 
 # Print the names of stacks, components, identities or profiles, one per line.
 _atmos_wrap_names() {
-	local key
+	local line
 	case $1 in
-	stacks) key=stack ;;
-	components) key=component ;;
-	*) key=name ;;
+	stacks) line='^ *"Stack": "\([^"]*\)".*' ;;
+	components) line='^ *"Component": "\([^"]*\)".*' ;;
+	profiles) line='^ *"Name": "\([^"]*\)".*' ;;
+	identities) line='^    "\([^"]*\)": {.*' ;;
 	esac
-	atmos-wrap list "$@" --format json 2>/dev/null </dev/null |
-		grep -oiE "\"$key\": *\"[^\"]*\"" | cut -d '"' -f 4 | LC_ALL=C sort -u
+	atmos-wrap list "$@" --format json 2>/dev/null </dev/null | sed -n "s/$line/\1/p" | LC_ALL=C sort -u
 }
 
 # Offer those lines of stdin that begin with $1.
@@ -31,7 +31,7 @@ _atmos_wrap_words() {
 		echo plan apply deploy destroy init output show validate fmt refresh import state taint untaint \
 			workspace console graph providers force-unlock test shell generate clean
 		;;
-	'terraform generate' | 'tofu generate') echo varfile backend ;;
+	'terraform generate' | 'tofu generate') echo varfile varfiles backend backends ;;
 	auth) echo login logout whoami list env exec validate ;;
 	describe) echo component config stacks ;;
 	list) echo stacks components identities profiles ;;
@@ -44,7 +44,7 @@ _atmos_wrap_flags() {
 	echo --stack --identity --profile --base-path --config --config-path --chdir --logs-level --no-color --help
 	case $1 in
 	terraform | tofu)
-		echo --dry-run --skip-init --init-pass-vars --auto-generate-backend-file --from-plan --accept-state-change \
+		echo --dry-run --skip-init --from-plan --planfile --skip-planfile --accept-state-change \
 			-auto-approve -destroy -detailed-exitcode -target= -replace= -refresh-only -out= -lock-timeout=
 		;;
 	exec | aws | gcloud | az | kubectl | atmos) echo --component ;;
@@ -115,7 +115,7 @@ _atmos_wrap() {
 		_atmos_wrap_offer "$current" < <(_atmos_wrap_words "$first" | tr ' ' '\n')
 	elif [[ -z $third ]]; then
 		case $first:$second in
-		terraform:generate | tofu:generate) _atmos_wrap_offer "$current" < <(printf '%s\n' varfile backend) ;;
+		terraform:generate | tofu:generate) _atmos_wrap_offer "$current" < <(printf '%s\n' varfile varfiles backend backends) ;;
 		terraform:* | tofu:* | describe:component)
 			_atmos_wrap_offer "$current" < <(_atmos_wrap_names components ${stack:+--stack "$stack"})
 			;;

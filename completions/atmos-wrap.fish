@@ -2,15 +2,19 @@
 
 # Print the names of stacks, components, identities or profiles, one per line.
 function __atmos_wrap_names
-    set -l key name
+    set -l line
     switch $argv[1]
         case stacks
-            set key stack
+            set line '^ *"Stack": "([^"]*)"'
         case components
-            set key component
+            set line '^ *"Component": "([^"]*)"'
+        case profiles
+            set line '^ *"Name": "([^"]*)"'
+        case identities
+            set line '^    "([^"]*)": \\{'
     end
     atmos-wrap list $argv --format json 2>/dev/null </dev/null |
-        string match -arig "\"$key\": *\"([^\"]*)\"" | sort -u
+        string match -rg $line | sort -u
 end
 
 # Print the bare words before the cursor, one per line.
@@ -51,7 +55,7 @@ end
 complete -c atmos-wrap -f
 complete -c atmos-wrap -n '__atmos_wrap_at' -a 'terraform tofu exec aws gcloud az kubectl atmos auth describe list profile validate version'
 complete -c atmos-wrap -n '__atmos_wrap_at terraform,tofu' -a 'plan apply deploy destroy init output show validate fmt refresh import state taint untaint workspace console graph providers force-unlock test shell generate clean'
-complete -c atmos-wrap -n '__atmos_wrap_at terraform,tofu generate' -a 'varfile backend'
+complete -c atmos-wrap -n '__atmos_wrap_at terraform,tofu generate' -a 'varfile varfiles backend backends'
 complete -c atmos-wrap -n '__atmos_wrap_at terraform,tofu "?"; and not __atmos_wrap_at terraform,tofu generate' -a '(__atmos_wrap_names components)'
 complete -c atmos-wrap -n '__atmos_wrap_at auth' -a 'login logout whoami list env exec validate'
 complete -c atmos-wrap -n '__atmos_wrap_at auth login,logout,whoami,env' -a '(__atmos_wrap_names identities)'

@@ -30,7 +30,7 @@ COMPONENTS = 8
 
 ATMOS = """\
 base_path: .
-components: {terraform: {base_path: components/terraform, auto_generate_backend_file: true}}
+components: {terraform: {base_path: components/terraform, auto_generate_backend_file: false}}
 stacks: {base_path: stacks, included_paths: ["deploy/**/*"], name_pattern: "{stage}"}
 auth:
   realm: bench

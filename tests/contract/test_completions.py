@@ -113,7 +113,7 @@ def test_zsh_completes_a_stack(shell: Cli, tool: Callable[[str], str], home: Pat
     child.send("atmos-wrap terraform plan app -s st\t")
     child.expect("staging")
     child.sendcontrol("u")
-    child.sendline("exit")
+    child.sendline("exit 0")
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
