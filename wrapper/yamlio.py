@@ -5,7 +5,6 @@ Source: reference/atmos-stacks.md 3.3.
 
 from __future__ import annotations
 
-import base64
 import binascii
 import math
 import re
@@ -15,13 +14,13 @@ from typing import Any, NamedTuple
 import yaml
 
 from wrapper.errors import ConfigError, Location
-from wrapper.merge import UNSET, Append
+from wrapper.merge import UNSET, Append, deep_merge
+from wrapper.yamlnodes import MAX_DEPTH, compose
 
 Path = tuple[str | int, ...]
 # Called for a node with a tag of its own (`!env`): tag, plain value, place. Returns the value.
 TagReader = Callable[[str, Any, Location], Any]
 
-_MAX_DEPTH = 200
 _MAX_NODES = 2_000_000
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
@@ -35,6 +34,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\
 _INTEGER = re.compile(
     r"[-+]?(?:0[xX](?P<x>[0-9a-fA-F]+)|0[bB](?P<b>[01]+)|0[oO]?(?P<o>[0-7]+)|(?P<d>0|[1-9][0-9]*))\Z"
 )
+_DATE = re.compile(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})\Z")
 # Longer than any integer of 64 bits in any base.
 _INTEGER_LENGTH = 80
 _STANDARD_TYPES: dict[str, type] = {
@@ -45,9 +45,6 @@ _STANDARD_TYPES: dict[str, type] = {
     "binary": str,
 }
 _STANDARD = "tag:yaml.org,2002:"
-# The C composer recurses: text that may nest deeper than this is composed from events instead.
-_FLOW_OPENERS = 1000
-_BLOCK_PREFIX = re.compile(rb"^[ \t?:\x00-]{500}", re.MULTILINE)
 
 
 class Doc(NamedTuple):
@@ -60,15 +57,6 @@ class Doc(NamedTuple):
     def where(self, key_path: Path) -> Location:
         """Return the place of a key, or of the nearest enclosing one that the file has."""
         return locate(self.text, self.path, key_path)
-
-
-class _Loader(yaml.CSafeLoader):
-    """The C parser; implicit types are decided by `scalar`, not by PyYAML's rules."""
-
-    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:  # noqa: ARG002
-        if kind is not yaml.ScalarNode:
-            return ""
-        return "plain" if implicit[0] else "quoted"
 
 
 def plain_tags(tag: str, value: Any, at: Location) -> Any:
@@ -84,21 +72,23 @@ def plain_tags(tag: str, value: Any, at: Location) -> Any:
     raise ConfigError(f"{tag} takes text, not a {_kind(value)}", at=at)
 
 
-def load(text: bytes, path: str, tags: TagReader = plain_tags) -> Doc:
+def load(text: bytes, path: str, tags: TagReader = plain_tags, key_delimiter: str = "") -> Doc:
     """Parse the first document of a file; an empty file gives None.
+
+    With a `key_delimiter` such as `.` an unquoted key `a.b: 1` means `a: {b: 1}`.
 
     Raises: ConfigError with the place for bad YAML, duplicate keys, excessive nesting or aliases.
     Source: reference/atmos-stacks.md 3.3 (YAML facts).
     """
-    node = _compose(text, path)
-    data = None if node is None else _Builder(path, tags).build(node, 0)
+    node = compose(text, path)
+    data = None if node is None else _Builder(path, tags, key_delimiter).build(node, 0)
     return Doc(data, path, text)
 
 
 def locate(text: bytes, path: str, key_path: Path) -> Location:
     """Return the place of a key path in a file; what is missing falls back to its parent."""
     try:
-        node = _compose(text, path)
+        node = compose(text, path)
     except ConfigError:
         node = None
     if node is None:
@@ -137,119 +127,13 @@ def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
     return next((found for value in merged if (found := _child(value, step))), None)
 
 
-def _compose(text: bytes, path: str) -> Any:
-    """Return the root node of the first document; None when there is none."""
-    text = text.removeprefix(b"\xef\xbb\xbf")
-    try:
-        if _may_be_deep(text):
-            return _from_events(text, path)
-        try:
-            return _from_c(text)
-        except yaml.composer.ComposerError as error:
-            if "duplicate anchor" in str(error.context):
-                return _from_events(text, path)
-            raise
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = Location(path, mark.line + 1, mark.column + 1) if mark else Location(path, 1, 1)
-        raise ConfigError(f"bad YAML: {_problem(error)}", at=at) from error
-    except yaml.reader.ReaderError as error:
-        at = Location(path, text[: error.position].count(b"\n") + 1, 1)
-        raise ConfigError(f"bad YAML: {error.reason}", at=at) from error
-
-
-def _from_c(text: bytes) -> Any:
-    loader = _Loader(text)
-    try:
-        return loader.get_node() if loader.check_node() else None
-    finally:
-        loader.dispose()
-
-
-def _may_be_deep(text: bytes) -> bool:
-    openers = text.count(b"[") + text.count(b"{")
-    return openers > _FLOW_OPENERS or _BLOCK_PREFIX.search(text) is not None
-
-
-def _from_events(text: bytes, path: str) -> Any:
-    """Compose without the C composer: for deep text, and where an anchor is set again.
-
-    Raises: ConfigError for more than 200 levels.
-    """
-    loader = _Loader(text)
-    anchors: dict[str, Any] = {}
-    stack: list[Any] = []
-    try:
-        while True:
-            event: Any = loader.get_event()
-            if isinstance(event, yaml.DocumentEndEvent | yaml.StreamEndEvent):
-                return stack[0] if stack else None
-            if isinstance(event, yaml.CollectionEndEvent):
-                _close(stack)
-                continue
-            if not isinstance(event, yaml.NodeEvent):
-                continue
-            node = _event_node(event, anchors)
-            if len(stack) > _MAX_DEPTH:
-                mark = node.start_mark
-                raise ConfigError(
-                    "nested too deeply", at=Location(path, mark.line + 1, mark.column + 1)
-                )
-            stack.append(node)
-            if not isinstance(event, yaml.CollectionStartEvent):
-                _close(stack)
-    finally:
-        loader.dispose()
-
-
-def _close(stack: list[Any]) -> None:
-    """Put the finished top of the stack into the collection below it; the root stays."""
-    if len(stack) == 1:
-        return
-    node = stack.pop()
-    parent = stack[-1].value
-    if isinstance(stack[-1], yaml.SequenceNode):
-        parent.append(node)
-    elif parent and len(parent[-1]) == 1:
-        parent[-1] = (parent[-1][0], node)
-    else:
-        parent.append((node,))
-
-
-def _event_node(event: Any, anchors: dict[str, Any]) -> Any:
-    marks = (event.start_mark, event.end_mark)
-    if isinstance(event, yaml.AliasEvent):
-        if event.anchor not in anchors:
-            raise yaml.composer.ComposerError(
-                None, None, f"found undefined alias {event.anchor!r}", marks[0]
-            )
-        return anchors[event.anchor]
-    node: Any
-    if isinstance(event, yaml.ScalarEvent):
-        tag = event.tag or ("plain" if event.implicit[0] else "quoted")
-        node = yaml.ScalarNode(tag, event.value, *marks)
-    elif isinstance(event, yaml.SequenceStartEvent):
-        node = yaml.SequenceNode(event.tag or "", [], *marks)
-    else:
-        node = yaml.MappingNode(event.tag or "", [], *marks)
-    if event.anchor is not None:
-        anchors[event.anchor] = node
-    return node
-
-
-def _problem(error: Exception) -> str:
-    if isinstance(error, yaml.MarkedYAMLError):
-        parts = [part for part in (error.context, error.problem) if part]
-        return ", ".join(parts) or "unreadable"
-    return " ".join(str(error).split())
-
-
 class _Builder:
     """Turns nodes into data; each node once, so aliases share what they name."""
 
-    def __init__(self, path: str, tags: TagReader) -> None:
+    def __init__(self, path: str, tags: TagReader, key_delimiter: str) -> None:
         self.path = path
         self.tags = tags
+        self.key_delimiter = key_delimiter
         self.done: dict[int, Any] = {}
         self.size: dict[int, int] = {}
         self.height: dict[int, int] = {}
@@ -270,7 +154,7 @@ class _Builder:
             return self.done[key]
         if key in self.open:
             raise ConfigError("an alias contains itself", at=self.at(node))
-        if depth > _MAX_DEPTH:
+        if depth > MAX_DEPTH:
             raise ConfigError("nested too deeply", at=self.at(node))
         self.open.add(key)
         value = self._tagged(node, tag, depth)
@@ -296,11 +180,15 @@ class _Builder:
 
     def _standard(self, name: str, value: Any, node: Any) -> Any:
         """Return a value with a `!!` tag; collections and unknown tags stay as they are."""
+        if name == "timestamp":
+            return {}  # as Atmos: it cannot copy a time
         if not isinstance(value, str) or name not in _STANDARD_TYPES:
             return value
+        if name == "timestamp":
+            return {}  # a fault of Atmos, copied: the value is lost
         if name == "binary":
             try:
-                return base64.b64decode("".join(value.split()), validate=True).decode()
+                return binascii.a2b_base64("".join(value.split()), strict_mode=True).decode()
             except (binascii.Error, UnicodeDecodeError) as error:
                 raise ConfigError("!!binary is not text in base64", at=self.at(node)) from error
         read = scalar(value)
@@ -326,10 +214,24 @@ class _Builder:
             if text == "<<":
                 for source in self._merge_sources(value_node, depth):
                     merged = {**source, **merged}
+                continue
+            value = self.build(value_node, depth + 1)
+            if key_node.tag != "plain":
+                own[text] = value
+            elif self.key_delimiter:
+                own = deep_merge(own, self._nested(text, value))
             else:
-                key = key_text(scalar(text), text) if key_node.tag == "plain" else text
-                own[key] = self.build(value_node, depth + 1)
+                own[key_text(scalar(text), text)] = value
         return {**merged, **own} if merged else own
+
+    def _nested(self, text: str, value: Any) -> Any:
+        """Return `value` under the keys that a delimiter makes of one; empty parts make none."""
+        keys = text.split(self.key_delimiter)
+        if len(keys) == 1 or not all(keys):
+            return {key_text(scalar(text), text): value}
+        for key in reversed(keys):
+            value = {key: value}
+        return value
 
     def _merge_sources(self, node: Any, depth: int) -> list[dict[str, Any]]:
         value = self.build(node, depth + 1)
@@ -347,14 +249,14 @@ class _Builder:
         height = 1 + max((self.height.get(id(child), 0) for child in children), default=0)
         if size > _MAX_NODES:
             raise ConfigError("aliases make more than two million values", at=self.at(node))
-        if height > _MAX_DEPTH + 1:
+        if height > MAX_DEPTH + 1:
             raise ConfigError("aliases are nested too deeply", at=self.at(node))
         self.size[id(node)] = size
         self.height[id(node)] = height
 
 
 def key_text(value: Any, text: str) -> str:
-    """Return a key that is not a string as Atmos names it: `0x10` is `16`, `1.5` is `1.5`."""
+    """Return a key that is not a string as Atmos names it: `0x10` is `16`, a date a Go time."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:
@@ -363,6 +265,11 @@ def key_text(value: Any, text: str) -> str:
         return str(value)
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)
+    date = _DATE.match(text)
+    if date:
+        year, month, day = (int(part) for part in date.groups())
+        if 1 <= month <= 12 and 1 <= day <= 31:
+            return f"{year:04}-{month:02}-{day:02} 00:00:00 +0000 UTC"
     return text
 
 

@@ -74,40 +74,14 @@ def parse(text: bytes, path: str, roots: tuple[str, ...] = (), delimiter: str = 
         return f"{tag} {value}".rstrip()
 
     try:
-        data = yamlio.load(text, path, read_tag).data
+        data = yamlio.load(text, path, read_tag, delimiter).data
     except WrapError as error:
         raise StackError(error.message, at=error.at, hint=error.hints) from error
     if data is None:
         data = {}
     if not isinstance(data, dict):
         raise StackError("a stack manifest must be a map", at=Location(path, 1, 1))
-    if delimiter:
-        data = split_keys(data, delimiter)
     return Manifest(data, tuple(dict.fromkeys(reads)))
-
-
-def split_keys(value: Any, delimiter: str) -> Any:
-    """Return the value with every key `a.b` written out as nested maps.
-
-    Source: reference/atmos-stacks.md 3.3 (`settings.yaml.key_delimiter`).
-    """
-    from wrapper.merge import deep_merge
-
-    if isinstance(value, list):
-        items = [split_keys(item, delimiter) for item in value]
-        return Append(items) if isinstance(value, Append) else items
-    if not isinstance(value, dict):
-        return value
-    out: dict[str, Any] = {}
-    for key, item in value.items():
-        item = split_keys(item, delimiter)
-        parts = key.split(delimiter)
-        if len(parts) > 1 and all(parts):
-            for part in reversed(parts[1:]):
-                item = {part: item}
-            key = parts[0]
-        out[key] = deep_merge(out[key], item) if key in out else item
-    return out
 
 
 def encode(manifest: Manifest) -> str:
