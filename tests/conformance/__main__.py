@@ -75,7 +75,7 @@ def main() -> int:
 
 def stacks(directory: Path, jobs: str) -> list[Answer]:
     """Return the answers to the cases about stacks, configuration and terraform calls."""
-    results = _run(directory / "run.py", "--jobs", jobs)
+    results = _run(directory / "run.py", "--jobs", jobs, "--without", "multi")
     return [
         Answer(
             group=f"{one['case'].partition('-')[0]}-*",

@@ -14,7 +14,6 @@ from typing import NamedTuple, NoReturn
 
 from tests.fakes import aws, demo_repository
 
-PLACE = aws.CLONE / "build" / "demo"
 BIN = Path(sys.executable).parent
 WHO = """
 import boto3
@@ -35,17 +34,17 @@ class DemoError(Exception):
     """The demo did not show what it is there to show."""
 
 
-def main() -> int:
-    """Run the demo; return 0 if all went as told."""
+def main(place: Path) -> int:
+    """Run the demo in a directory, which is emptied first; return 0 if all went as told."""
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGHUP, _stop)
-    shutil.rmtree(PLACE, ignore_errors=True)
-    home = PLACE / "home"
+    shutil.rmtree(place, ignore_errors=True)
+    home = place / "home"
     home.mkdir(parents=True)
     began = time.monotonic()
     try:
         with aws.running(lifetime=600.0) as fake:
-            show(fake, home)
+            show(fake, place / "repo", home)
     except DemoError as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1
@@ -56,10 +55,10 @@ def main() -> int:
         shutil.rmtree(home, ignore_errors=True)
     title(f"Done in {time.monotonic() - began:.0f} s; nothing is left running")
     print(f"""
-The repository stays in {PLACE.relative_to(aws.CLONE)}/repo (its AWS is gone). To look at it:
+The repository stays in {os.path.relpath(place)}/repo (its AWS is gone). To look at it:
 
   export PATH="{BIN}:$PATH" DEMO_ACCESS_KEY_ID=none DEMO_SECRET_ACCESS_KEY=none
-  cd {PLACE.relative_to(aws.CLONE)}/repo
+  cd {os.path.relpath(place)}/repo
   atmos-wrap list stacks
   atmos-wrap describe component app -s prod
   atmos-wrap auth list
@@ -73,9 +72,9 @@ In your own Atmos repository, whose identities are IAM users and roles:
     return 0
 
 
-def show(fake: aws.Fake, home: Path) -> None:
+def show(fake: aws.Fake, repo: Path, home: Path) -> None:
     """Run the steps. Raises: DemoError."""
-    demo = demo_repository.prepare(fake, PLACE / "repo")
+    demo = demo_repository.prepare(fake, repo)
     environment = child_environment(fake, demo, home)
     steps: list[Step] = []
 
@@ -215,4 +214,4 @@ def _stop(number: int, frame: object) -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else aws.CLONE / "build" / "demo")))
