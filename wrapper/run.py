@@ -161,6 +161,11 @@ def terraform(
         return 0
     steps.refuse(component, invocation)
     shell = section_env(loaded.data.get("env") or {}).apply(loaded.environ)
+    if invocation.subcommand == "generate" and not commands.needs_identity(component):
+        if invocation.use_functions:
+            skip = frozenset(invocation.skip_functions)
+            component = stacks.evaluate(component, loaded, world, shell, skip=skip)
+        return commands.generate(component, loaded, invocation, world)
     if invocation.dry_run:
         chosen(loaded, component, wanted, world)
         ready = None

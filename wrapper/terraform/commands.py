@@ -18,6 +18,23 @@ if TYPE_CHECKING:
     from wrapper.world import World
 
 
+# YAML functions that ask a program, a cloud or a state, and do so as the identity.
+_AS_IDENTITY = ("!exec", "!store", "!terraform.", "!aws.", "!secret")
+
+
+def needs_identity(component: Component) -> bool:
+    """Say whether making the component's files runs a YAML function that has to be signed in."""
+
+    def asks(value: object) -> bool:
+        if isinstance(value, str):
+            return value.startswith(_AS_IDENTITY)
+        if isinstance(value, Mapping):
+            return any(asks(item) for item in value.values())
+        return isinstance(value, list) and any(asks(item) for item in value)
+
+    return any(asks(component.section.get(key)) for key in ("vars", "backend"))
+
+
 def generate(component: Component, config: Config, invocation: Invocation, world: World) -> int:
     """Write the varfile or the backend file of a component; return the exit code.
 

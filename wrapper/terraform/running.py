@@ -23,7 +23,8 @@ def show(steps: Steps) -> str:
     lines = [f"cd {shlex.quote(steps.directory)}"]
     lines += [f"# write {os.path.basename(file.path)}" for file in steps.write]
     lines += [f"# remove {os.path.basename(p)}" for p in steps.stale if os.path.lexists(p)]
-    for child in (steps.init, steps.select, steps.command):
+    children = (steps.init, steps.lock if steps.init else None, steps.select, steps.command)
+    for child in children:
         if child is not None:
             lines.append(shlex.join(child.argv))
     return "\n".join(lines) + "\n"
@@ -71,6 +72,8 @@ def _make_ready(steps: Steps, component: Component, world: World) -> int:
         workspace.forget(steps.data_dir)
         _flush(world)
         code = process.spawn(steps.init)
+        if code == 0 and steps.lock is not None:
+            code = process.spawn(steps.lock)
         if code:
             return code
     settled = (
@@ -90,7 +93,7 @@ def _print(steps: Steps) -> str:
     """Return the fingerprint for these steps; '' when the run does not start with init."""
     if steps.init is None:
         return ""
-    arguments = steps.init.argv[1:]
+    arguments = (*steps.init.argv[1:], *(steps.lock.argv[1:] if steps.lock else ()))
     named = [arguments[i + 1] for i, a in enumerate(arguments[:-1]) if a == "-var-file"]
     return init.fingerprint(steps.directory, steps.init.env, steps.binary, arguments, named)
 

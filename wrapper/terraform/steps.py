@@ -25,7 +25,7 @@ _SHELL_VARFILE = ("plan", "apply", "refresh", "import", "destroy", "console")
 class Steps(NamedTuple):
     """One run. Paths are absolute.
 
-    `init` and `select`/`create` are children run before `command` unless they would change
+    `init` (with `lock` behind it) and `select`/`create` are children run before `command` unless they would change
     nothing; `after` are files to remove when everything succeeded. `command` is None when init and
     workspace are all there is to do.
     """
@@ -37,6 +37,7 @@ class Steps(NamedTuple):
     stale: tuple[str, ...]
     cache_dir: str
     init: Child | None
+    lock: Child | None
     always_init: bool
     select: Child | None
     create: Child | None
@@ -112,6 +113,7 @@ def prepare(
     env = environment(environ, config, cwd, hidden=hidden)
     name = program(component, config, invocation)
     binary = _binary(name, component, config, env, directory)
+    platforms = [f"-platform={p}" for p in files.setting(config, "platforms", default=[])]
     start_init = _starts_with_init(config, invocation)
     reconfigure = files.setting(config, "init_run_reconfigure") is True
     init_flags = _init_flags(config, names, reconfigure or invocation.subcommand == "workspace")
@@ -132,6 +134,7 @@ def prepare(
         stale=tuple(stale),
         cache_dir=cache,
         init=child("init", *init_flags, to_stderr=True) if start_init else None,
+        lock=child("providers", "lock", *platforms, to_stderr=True) if platforms else None,
         always_init=invocation.force_init,
         select=child("workspace", "select", "-or-create", wanted, quiet=True) if selects else None,
         create=child("workspace", "new", wanted, quiet=True) if selects else None,
