@@ -64,11 +64,11 @@ def component(
     Raises: StackError for what is not there or wrong; ConfigError without essentials.
     Source: reference/atmos-stacks.md 3, 4.
     """
-    repository = _open(config, world)
+    repository = opened(config, world)
     by_path = repository.by_path(stack)
     manifests = [by_path] if by_path else repository.by_name(stack)
     if not manifests:
-        raise repository.unknown(stack)
+        raise repository.unknown(stack, name)
     found: list[Component] = []
     known: list[str] = []
     for path in manifests:
@@ -77,7 +77,9 @@ def component(
             group = _group(tree, one)
             known += group
             if name in group:
-                made = _make(config, repository, tree, one, name, stack, bool(by_path), templates)
+                made = component_of(
+                    repository, tree, one, name, stack, by_path=bool(by_path), templates=templates
+                )
                 if made is not None:
                     found.append(made)
                     break
@@ -85,12 +87,12 @@ def component(
         from wrapper.stacks.sections import not_there
 
         raise not_there(name, stack, known)
-    return _only(found, name, stack, repository.settings)
+    return same(found, repository.settings)
 
 
 def stack_names(config: Config, world: World, component: str | None = None) -> list[str]:
     """Return the names of all stacks, or of those that have a component, sorted."""
-    repository = _open(config, world)
+    repository = opened(config, world)
     if component is None:
         return repository.stacks()
     from wrapper.stacks.names import path_name
@@ -108,7 +110,7 @@ def component_names(
 ) -> list[str]:
     """Return the names of the components that can be run, of one stack or of all, sorted."""
     found = set()
-    for one in _open(config, world).listings().values():
+    for one in opened(config, world).listings().values():
         for row in one.rows:
             if row.kind == kind and not row.abstract and stack in (None, row.stack):
                 found.add(row.component)
@@ -134,7 +136,8 @@ def evaluate(
     return component._replace(section=section)
 
 
-def _open(config: Config, world: World) -> Repository:
+def opened(config: Config, world: World, *, quiet: bool = False) -> Repository:
+    """Return the repository of a configuration. Raises: ConfigError without essentials."""
     from wrapper.stacks.repository import Repository
     from wrapper.stacks.settings import settings_of
 
@@ -144,7 +147,7 @@ def _open(config: Config, world: World) -> Repository:
             f"directory for Atmos stacks does not exist: {settings.stacks_dir}",
             at=config.where("stacks", "base_path"),
         )
-    return Repository(settings, world)
+    return Repository(settings, world, quiet=quiet)
 
 
 def _types() -> tuple[str, ...]:
@@ -159,15 +162,15 @@ def _group(tree: Tree, kind: str) -> list[str]:
     return list(group) if isinstance(group, dict) else []
 
 
-def _make(
-    config: Config,
+def component_of(
     repository: Repository,
     tree: Tree,
     kind: str,
     name: str,
     stack: str,
-    by_path: bool,
-    templates: bool,
+    *,
+    by_path: bool = False,
+    templates: bool = True,
 ) -> Component | None:
     """Return a manifest's component if its stack has the wanted name."""
     from wrapper.stacks import names, sections
@@ -198,7 +201,7 @@ def _make(
 
         section = rendering.component_stage(section, settings, Location(tree.path, 1, 1))
     layers = _layers(tree, resolved, name)
-    auth = {}
+    auth: dict[tuple[object, ...], Layer] = {}
     for label, source in layers:
         data = source.data.get("auth")
         if isinstance(data, dict):
@@ -235,7 +238,7 @@ def _complete(
     named: bool,
 ) -> None:
     """Add what follows from the name of the stack and from the files."""
-    from wrapper.stacks import backend, names
+    from wrapper.stacks import names
 
     manifest = names.path_name(tree.path, settings.stacks_dir)
     imported = sorted({names.import_name(path, settings.stacks_dir) for path in tree.paths[:-1]})
@@ -256,8 +259,6 @@ def _complete(
         section["workspace"] = names.workspace(
             section, settings, logical, name, resolved.base, named=named
         )
-        if section.get("backend_type") == "cloud":
-            section["backend"] = backend.with_workspace(section["backend"], section["workspace"])
 
 
 def _layers(tree: Tree, resolved: Resolved, name: str) -> tuple[tuple[str, Source], ...]:
@@ -280,8 +281,11 @@ def _layers(tree: Tree, resolved: Resolved, name: str) -> tuple[tuple[str, Sourc
     return tuple(found)
 
 
-def _only(found: list[Component], name: str, stack: str, settings: Settings) -> Component:
-    """Return the one component, or the first of equals. Source: reference 3.15."""
+def same(found: list[Component], settings: Settings) -> Component:
+    """Return the one component, or the first of equals.
+
+    Raises: StackError when they differ. Source: reference/atmos-stacks.md 3.15.
+    """
     first = found[0]
     from wrapper.stacks.names import path_name
 
@@ -290,7 +294,7 @@ def _only(found: list[Component], name: str, stack: str, settings: Settings) -> 
             files = ", ".join(path_name(one.manifest, settings.stacks_dir) for one in found)
             raise StackError(
                 f"duplicate component configuration: Found duplicate config for the component "
-                f"'{name}' in the stack '{stack}' in the manifests: {files}",
+                f"'{first.name}' in the stack '{first.stack}' in the manifests: {files}",
                 at=[one.where("vars") or Location(one.manifest, 1, 1) for one in found],
                 hint=[
                     "Check that all the context variables are correctly defined in the manifests "

@@ -22,6 +22,8 @@ class Row(NamedTuple):
     abstract: bool = False
     enabled: bool = True
     locked: bool = False
+    tags: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 class Listing(NamedTuple):
@@ -29,7 +31,6 @@ class Listing(NamedTuple):
 
     rows: tuple[Row, ...] = ()
     problems: tuple[str, ...] = ()
-    closure: tuple[str, ...] = ()
 
 
 def discover(settings: Settings) -> tuple[list[str], list[str]]:
@@ -51,6 +52,24 @@ def discover(settings: Settings) -> tuple[list[str], list[str]]:
             if not any(one.fullmatch(relative) for one in excluded):
                 found.append(path)
     return sorted(found), directories
+
+
+def below(settings: Settings) -> list[str]:
+    """Return every manifest file below the stacks directory, by path."""
+    files: list[str] = []
+    _walk(settings.stacks_dir, [], files, 0)
+    return sorted(files)
+
+
+def all_files(settings: Settings) -> list[str]:
+    """Return every manifest below the stacks directory that is not rendered first, by path."""
+    cut = len(settings.stacks_dir.rstrip("/")) + 1
+    excluded = [globs.matcher(_relative(pattern)) for pattern in settings.excluded]
+    return [
+        path
+        for path in below(settings)
+        if not path.endswith(".tmpl") and not any(one.fullmatch(path[cut:]) for one in excluded)
+    ]
 
 
 def _walk(directory: str, directories: list[str], files: list[str], depth: int) -> None:
@@ -92,6 +111,15 @@ def needed(settings: Settings) -> tuple[tuple[str, ...], ...] | None:
     return ()
 
 
+def needs_all(manifest: Manifest, settings: Settings) -> bool:
+    """Say whether a file's text depends on more than what decides names."""
+    data = manifest.data
+    if settings.rendering and "{{" in str(data.get("import", "")):
+        return True
+    typed = (data.get(kind) for kind in TYPES)
+    return "locals" in data or any(isinstance(one, dict) and "locals" in one for one in typed)
+
+
 def narrow(manifest: Manifest, wanted: tuple[tuple[str, ...], ...] | None) -> Manifest:
     """Return the part of a manifest that decides names and what `list` shows."""
     if wanted is None:
@@ -104,12 +132,9 @@ def narrow(manifest: Manifest, wanted: tuple[tuple[str, ...], ...] | None) -> Ma
             known = keys.setdefault(path[0], set())
             if known is not None:
                 known.add(path[1])
-    # Import paths may be templates over these three.
     data = manifest.data
-    if "{{" in str(data.get("import", "")):
-        keys |= {"vars": None, "settings": None, "env": None}
     out = _cut(data, keys)
-    for key in ("import", "name", "locals"):
+    for key in ("import", "name", "locals", "metadata"):
         if key in data:
             out[key] = data[key]
     for kind in TYPES:
@@ -125,7 +150,7 @@ def narrow(manifest: Manifest, wanted: tuple[tuple[str, ...], ...] | None) -> Ma
         }
     elif "components" in data:
         out["components"] = components
-    return Manifest(out)
+    return Manifest(out, manifest.reads)
 
 
 def _cut(data: Mapping[str, Any], keys: Mapping[str, set[str] | None]) -> dict[str, Any]:
@@ -159,7 +184,7 @@ def _cut_component(body: Any, keys: Mapping[str, set[str] | None]) -> Any:
     return out
 
 
-_METADATA = ("component", "inherits", "type", "enabled", "locked")
+_METADATA = ("component", "inherits", "type", "enabled", "locked", "tags", "labels")
 
 
 def listing(tree: Tree, settings: Settings) -> Listing:
@@ -180,7 +205,7 @@ def listing(tree: Tree, settings: Settings) -> Listing:
                 rows.append(_row(tree, kind, name, body, settings, only, shared))
             except WrapError as error:
                 problems[told(error)] = None
-    return Listing(tuple(rows), tuple(problems), tree.paths)
+    return Listing(tuple(rows), tuple(problems))
 
 
 def _row(
@@ -200,6 +225,7 @@ def _row(
         and isinstance(body, dict)
         and not any(key in body for key in (*only, "overrides", "component"))
         and not metadata.get("inherits")
+        and "metadata" not in tree.merged
     )
     if plain and kind in shared:
         stack = shared[kind]
@@ -223,7 +249,17 @@ def _row(
         metadata.get("type") == "abstract",
         metadata.get("enabled") is not False,
         metadata.get("locked") is True,
+        tuple(str(tag) for tag in _list(metadata.get("tags"))),
+        tuple((str(key), str(value)) for key, value in _dict(metadata.get("labels")).items()),
     )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def told(error: WrapError) -> str:

@@ -135,8 +135,10 @@ def _template(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
 
     from wrapper.stacks import template
 
+    from wrapper.stacks.settings import settings_of
+
     text = argument
-    if "{{" in text:
+    if "{{" in text and settings_of(run.config).rendering:
         text = template.render(
             text,
             run.component.section,
@@ -154,7 +156,37 @@ def _literal(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
     text = argument
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1]
-    return _call(text, run, keys) if text.startswith("!") else text
+    if text.startswith("!"):
+        return _call(text, run, keys)
+    from wrapper import yamlio
+
+    return yamlio.scalar(text) if text == argument else text
+
+
+def _git(fact: str) -> Callable[[str, _Run, tuple[str, ...]], Any]:
+    def run_it(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
+        from wrapper.stacks import git
+
+        found = git.fact(fact, run.config.git_root, run.environ)
+        if found is not None:
+            return found
+        words = _words(argument)
+        if words:
+            return words[0]
+        raise StackError(f"!git.{fact}: git does not tell", at=run.component.where(*keys))
+
+    return run_it
+
+
+def _metadata(key: str, part: str) -> Callable[[str, _Run, tuple[str, ...]], Any]:
+    def run_it(_argument: str, run: _Run, _keys: tuple[str, ...]) -> Any:
+        found = run.component.section["metadata"].get(key)
+        if key == "tags" or not part:
+            return found if found is not None else ([] if key == "tags" else {})
+        labels = found if isinstance(found, dict) else {}
+        return sorted(labels) if part == "keys" else [labels[name] for name in sorted(labels)]
+
+    return run_it
 
 
 _KNOWN: dict[str, Callable[[str, _Run, tuple[str, ...]], Any]] = {
@@ -164,4 +196,12 @@ _KNOWN: dict[str, Callable[[str, _Run, tuple[str, ...]], Any]] = {
     "!git.root": _repo_root,
     "!template": _template,
     "!literal": _literal,
+    "!tags": _metadata("tags", ""),
+    "!labels": _metadata("labels", ""),
+    "!labels.keys": _metadata("labels", "keys"),
+    "!labels.values": _metadata("labels", "values"),
+    **{
+        f"!git.{fact}": _git(fact)
+        for fact in ("sha", "branch", "ref", "repository", "owner", "name", "host", "url")
+    },
 }

@@ -84,45 +84,55 @@ def _segment(segment: str) -> str:
     return "".join(out)
 
 
-def find(pattern: str) -> list[str]:
-    """Return the files that an absolute pattern matches.
+def find(pattern: str, seen: list[str]) -> list[str]:
+    """Return the files that an absolute pattern matches; add the directories read to `seen`.
 
-    Order: alternatives as written; in each directory its own files by name, then its
+    Order: in each directory its own files by name, then its
     sub-directories by name. Source: reference/atmos-stacks.md 3.4.
     """
     found: dict[str, None] = {}
-    for one in braces(pattern):
-        found.update(dict.fromkeys(_walk("/", one.strip("/").split("/"))))
+    for one in _spanning(pattern):
+        found.update(dict.fromkeys(_walk("/", one.strip("/").split("/"), seen)))
     return list(found)
 
 
-def _walk(base: str, segments: list[str]) -> Iterator[str]:
+def _spanning(pattern: str) -> list[str]:
+    """Return the pattern once per alternative if alternatives hold `/`; else as it is."""
+    inside = re.findall(r"\{[^{}]*\}", pattern)
+    return braces(pattern) if any("/" in one for one in inside) else [pattern]
+
+
+def _walk(base: str, segments: list[str], seen: list[str]) -> Iterator[str]:
     head, rest = segments[0], segments[1:]
     if head == "**":
-        yield from _everywhere(base, rest or ["*"])
+        yield from _everywhere(base, rest or ["*"], seen)
     elif not has_magic(head):
         path = os.path.join(base, head)
         if rest:
-            yield from _walk(path, rest)
-        elif os.path.isfile(path):
-            yield path
+            yield from _walk(path, rest, seen)
+        else:
+            seen.append(base)
+            if os.path.isfile(path):
+                yield path
     else:
         expression = matcher(head)
+        seen.append(base)
         for name, path, is_dir in listing(base):
             if expression.fullmatch(name) is None:
                 continue
             if rest and is_dir:
-                yield from _walk(path, rest)
+                yield from _walk(path, rest, seen)
             elif not rest and not is_dir:
                 yield path
 
 
-def _everywhere(base: str, rest: list[str], depth: int = 0) -> Iterator[str]:
-    yield from _walk(base, rest)
+def _everywhere(base: str, rest: list[str], seen: list[str], depth: int = 0) -> Iterator[str]:
+    yield from _walk(base, rest, seen)
+    seen.append(base)
     if depth < 40:
         for _, path, is_dir in listing(base):
             if is_dir:
-                yield from _everywhere(path, rest, depth + 1)
+                yield from _everywhere(path, rest, seen, depth + 1)
 
 
 def listing(directory: str) -> list[tuple[str, str, bool]]:

@@ -46,13 +46,15 @@ class Tree(NamedTuple):
     """A manifest merged with everything it imports.
 
     `files` are the parsed files, in merge order, lowest first, the manifest itself last.
-    `overrides` maps (type, component) to the sources of its overrides, lowest first.
+    `overrides` maps (type, component) to the sources of its overrides, lowest first. `reads`
+    are the included files, and the directories in which imports were looked for.
     """
 
     path: str
     merged: dict[str, Any]
     files: tuple[Source, ...]
     overrides: dict[tuple[str, str], tuple[Source, ...]]
+    reads: tuple[str, ...] = ()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -74,7 +76,7 @@ class Loader:
         self.settings = settings
         self.read = read
         self.done: dict[str, tuple[Tree, dict[str, _Scope]]] = {}
-        self.found: dict[tuple[str, str], list[str]] = {}
+        self.found: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
 
     def tree(self, path: str) -> Tree:
         """Return one top-level manifest with its imports.
@@ -103,10 +105,13 @@ class Loader:
         after = dict(before)
         layers: list[Any] = []
         files: list[Source] = []
+        reads: list[str] = [*self.read(path).reads] if not is_template(path) else []
         overridden: dict[tuple[str, str], tuple[Source, ...]] = {}
-        carried = {"settings": {}, "vars": {}, "env": {}}
+        carried: dict[str, dict[str, Any]] = {"settings": {}, "vars": {}, "env": {}}
         for position, item in enumerate(_entries(data, path, self)):
-            for target in self._targets(item, path, position, carried):
+            targets, looked = self._targets(item, path, position, carried)
+            reads += looked
+            for target in targets:
                 if target in chain:
                     raise _cycle(path, target, chain, self)
                 context = {**item.context, **entry.context}
@@ -115,6 +120,7 @@ class Loader:
                 )
                 layers.append(tree.merged)
                 files.extend(tree.files)
+                reads += tree.reads
                 overridden.update(tree.overrides)
                 for section, values in carried.items():
                     found = tree.merged.get(section)
@@ -131,7 +137,8 @@ class Loader:
             kind: _over(after.get(kind), own.get(kind), self.settings.strategy)
             for kind in {*after, *own}
         }
-        result = (Tree(path, merged, (*files, Source(path, (), data)), overridden), handed)
+        unique = tuple(dict.fromkeys(reads))
+        result = (Tree(path, merged, (*files, Source(path, (), data)), overridden, unique), handed)
         if plain:
             self.done[path] = result
         return result
@@ -146,17 +153,17 @@ class Loader:
         if "locals" in data or any(
             isinstance(data.get(kind), dict) and "locals" in data[kind] for kind in TYPES
         ):
-            data = rendering.with_locals(data, path, self.settings)
+            data = rendering.with_locals(data, path)
         return data
 
     def _targets(
         self, item: Entry, path: str, position: int, carried: Mapping[str, Any]
-    ) -> list[str]:
+    ) -> tuple[list[str], list[str]]:
         wanted = item.path
         templated = "{{" in wanted
         if templated:
             if not self.settings.rendering:
-                return []
+                return [], []
             from wrapper.stacks import rendering
 
             wanted = rendering.import_path(item, path, carried, self.where(path, position))
@@ -164,7 +171,7 @@ class Loader:
         key = (os.path.dirname(path) if wanted.startswith(("./", "../")) else "", wanted)
         if key not in self.found:
             self.found[key] = resolve(wanted, path, self.settings.stacks_dir)
-        targets = self.found[key]
+        targets, looked = self.found[key]
         if not targets and not item.skip_if_missing and not templated:
             raise self._missing(wanted, path, position)
         if path in targets:
@@ -174,7 +181,7 @@ class Loader:
                     at=self.where(path, position),
                 )
             targets = [target for target in targets if target != path]
-        return targets
+        return targets, looked
 
     def _missing(self, wanted: str, path: str, position: int) -> StackError:
         if is_remote(wanted):
@@ -220,12 +227,12 @@ def is_remote(path: str) -> bool:
         return True
     first = path.split("/")[0]
     return path.endswith(".git") or (
-        "." in first.strip(".") and "/" in path and first.rsplit(".", 1)[-1].isalpha()
+        "." in first.strip(".") and "/" in path and first.rpartition(".")[2].isalpha()
     )
 
 
-def resolve(wanted: str, importer: str, stacks_dir: str) -> list[str]:
-    """Return the absolute files that an import path names, in merge order; [] for none.
+def resolve(wanted: str, importer: str, stacks_dir: str) -> tuple[list[str], list[str]]:
+    """Return the absolute files that an import path names, in merge order, and where it looked.
 
     Source: reference/atmos-stacks.md 3.4.
     """
@@ -233,15 +240,18 @@ def resolve(wanted: str, importer: str, stacks_dir: str) -> list[str]:
     path = os.path.normpath(os.path.join(base, wanted))
     has_extension = "." in os.path.basename(path)
     if globs.has_magic(path):
-        return globs.find(path if has_extension else path + ".yaml")
+        seen: list[str] = []
+        found = globs.find(path if has_extension else path + ".yaml", seen)
+        return found, list(dict.fromkeys(seen))
+    looked = [os.path.dirname(path)]
     if has_extension:
         if path.endswith((".yaml", ".yml")) and os.path.isfile(path + ".tmpl"):
-            return [path + ".tmpl"]
-        return [path] if os.path.isfile(path) else []
+            return [path + ".tmpl"], looked
+        return ([path] if os.path.isfile(path) else []), looked
     for extension in EXTENSIONS:
         if os.path.isfile(path + extension):
-            return [path + extension]
-    return []
+            return [path + extension], looked
+    return [], looked
 
 
 def _entries(data: Mapping[str, Any], path: str, loader: Loader) -> list[Entry]:

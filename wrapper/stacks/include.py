@@ -66,8 +66,10 @@ def _decode(content: bytes, path: str) -> Any:
         from wrapper import yamlio
 
         return yamlio.load(content, path).data
-    if extension in (".hcl", ".tf", ".tfvars"):
-        raise ValueError("HCL is not supported here yet")
+    if extension in (".hcl", ".tfvars"):
+        from wrapper.stacks import hcl
+
+        return hcl.values(content.decode("utf-8", "replace"))
     return content.decode("utf-8", "replace")
 
 

@@ -35,6 +35,21 @@ def legacy_component(body: Mapping[str, Any]) -> str:
     return found if isinstance(found, str) else ""
 
 
+def legacy_root(name: str, components: Mapping[str, Any]) -> str:
+    """Return where the legacy `component:` of a component leads, over others, or ''.
+
+    One that names no component of the stack counts for nothing.
+    """
+    seen = {name}
+    found = ""
+    parent = legacy_component(components[name])
+    while parent in components and parent not in seen:
+        seen.add(parent)
+        found = parent
+        parent = legacy_component(components[parent])
+    return found
+
+
 def metadata_component(body: Mapping[str, Any]) -> str:
     """Return a component's own `metadata.component`, or ''."""
     metadata = body.get("metadata")
@@ -54,10 +69,9 @@ def _visit(
     """Add the bases of one component; a loop over `inherits` just ends, as in Atmos."""
     body = components[name]
     parent = legacy_component(body)
-    top = not order and not legacy and not inherits
-    if parent and parent != name and (parent in components or not _is_directory(body, components)):
-        if top or not _abstract(body):
-            _legacy(name, parent, components, stack, order, chain, legacy, inherits)
+    top = not legacy and not inherits
+    if parent in components and parent != name and (top or not _abstract(body)):
+        _legacy(name, parent, components, stack, order, chain, legacy, inherits)
     for base in _inherits(body, name, stack):
         if base == name or base in inherits:
             continue
@@ -80,15 +94,8 @@ def _legacy(
     if parent in legacy:
         loop = " -> ".join((*legacy, name, parent))
         raise StackError(f"circular component inheritance detected in stack '{stack}': {loop}")
-    if parent not in components:
-        raise _missing(name, stack, parent, "component", components)
     _visit(parent, components, stack, order, chain, (*legacy, name), (*inherits, name))
     _add(parent, order, chain)
-
-
-def _is_directory(body: Mapping[str, Any], components: Mapping[str, Any]) -> bool:
-    """Say whether a `component:` that names no component is only a directory: never, so far."""
-    return False
 
 
 def _add(base: str, order: list[str], chain: list[str]) -> None:

@@ -53,16 +53,20 @@ def context_name(section: Mapping[str, Any], settings: Settings, path: str) -> s
 
 
 def from_pattern(pattern: str, values: Any) -> str | None:
-    """Return the pattern with its tokens replaced; None if one is missing, empty or no text."""
-    name = pattern
-    for token in TOKENS:
-        mark = "{" + token + "}"
-        if mark in pattern:
-            value = values.get(token) if isinstance(values, Mapping) else None
-            if not isinstance(value, str) or not value:
-                return None
-            name = name.replace(mark, value)
-    return name
+    """Return the values of a pattern's tokens joined by `-`; None if one is missing or no text.
+
+    Parts of a pattern that are no token of ours, `{region}` among them, count for nothing.
+    """
+    found = []
+    for part in pattern.split("-"):
+        token = part[1:-1]
+        if part != "{" + token + "}" or token not in TOKENS:
+            continue
+        value = values.get(token) if isinstance(values, Mapping) else None
+        if not isinstance(value, str) or not value:
+            return None
+        found.append(value)
+    return "-".join(found)
 
 
 def missing_tokens(pattern: str, values: Any) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from wrapper.errors import Location, StackError
 from wrapper.merge import Append
 from wrapper.stacks import template
-from wrapper.stacks.manifest import Fault, Manifest, is_template, parse
+from wrapper.stacks.manifest import Manifest, is_template, parse
 from wrapper.stacks.settings import Settings, truth
 
 if TYPE_CHECKING:
@@ -42,8 +42,18 @@ def import_stage(
     if not _has_template(data):
         return without_locals(data)
     at = Location(path, 1, 1)
-    rendered = typed(without_locals(data), context, path, at, strict)
+    own: dict[str, Any] = _file_context(data, path)
+    rendered = typed(without_locals(data), {**own, **context}, path, at, strict)
     return rendered if isinstance(rendered, dict) else data
+
+
+def _file_context(data: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return what a file with locals adds to the context of its import."""
+    from wrapper.stacks import localvalues
+
+    own = localvalues.of_file(data, path)
+    known = {key: data[key] for key in ("settings", "vars", "env") if key in data}
+    return {**known, "locals": own} if own else {}
 
 
 def _parse_text(
@@ -81,9 +91,25 @@ def import_path(entry: Entry, path: str, carried: Mapping[str, Any], at: Locatio
         raise StackError(message, at=at) from error
 
 
-def with_locals(data: dict[str, Any], path: str, settings: Settings) -> dict[str, Any]:
-    """Return a file's data with its locals taken out; values that use them are faults for now."""
-    return _foreign(without_locals(data), path)
+def with_locals(data: dict[str, Any], path: str) -> dict[str, Any]:
+    """Return a file's data with its templates rendered over its own locals, which are taken out.
+
+    A file with a template that its own values cannot fill is left as it is, for the component
+    stage. Raises: StackError for a loop of locals.
+    """
+    from wrapper.stacks import localvalues
+
+    rest = without_locals(data)
+    own = localvalues.of_file(data, path)
+    if not _has_template(rest):
+        return rest
+    known = {key: rest[key] for key in ("settings", "vars", "env") if key in rest}
+    context = {**known, "locals": own}
+    try:
+        rendered = typed(rest, context, path, Location(path, 1, 1), True)
+    except StackError:
+        return rest
+    return rendered if isinstance(rendered, dict) else rest
 
 
 def without_locals(data: dict[str, Any]) -> dict[str, Any]:
@@ -94,19 +120,6 @@ def without_locals(data: dict[str, Any]) -> dict[str, Any]:
         if isinstance(section, dict) and "locals" in section:
             out[kind] = {key: value for key, value in section.items() if key != "locals"}
     return out
-
-
-def _foreign(value: Any, path: str) -> Any:
-    if isinstance(value, str):
-        if "{{" in value and ".locals" in value:
-            return Fault("`locals` are not supported yet", path, 1, 1)
-        return value
-    if isinstance(value, dict):
-        return {key: _foreign(item, path) for key, item in value.items()}
-    if isinstance(value, list):
-        items = [_foreign(item, path) for item in value]
-        return Append(items) if isinstance(value, Append) else items
-    return value
 
 
 def _has_template(value: Any) -> bool:

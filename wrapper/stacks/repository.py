@@ -5,47 +5,86 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from wrapper.errors import Location, StackError, WrapError, near
-from wrapper.stacks import catalog, names
-from wrapper.stacks.catalog import Listing
+from wrapper.errors import StackError, near
+from wrapper.stacks import names
 from wrapper.stacks.imports import Loader
-from wrapper.stacks.manifest import Manifest, parse
+from wrapper.stacks.index import Index, stamp
 from wrapper.stacks.settings import Settings
 
 if TYPE_CHECKING:
+    from wrapper.stacks.catalog import Listing
+    from wrapper.stacks.manifest import Manifest
     from wrapper.world import World
 
 
 class Repository:
     """One command's view of the manifests."""
 
-    def __init__(self, settings: Settings, world: World) -> None:
+    def __init__(self, settings: Settings, world: World, *, quiet: bool = False) -> None:
+        self.quiet = quiet
         self.settings = settings
         self.world = world
         self.parsed: dict[str, Manifest] = {}
         self.loader = Loader(settings, self.read)
+        self.index = Index(settings, world)
         self._listings: dict[str, Listing] | None = None
+        self._warm: bool | None = None
 
     def read(self, path: str) -> Manifest:
         """Return one parsed manifest. Raises: StackError."""
-        if path not in self.parsed:
-            self.parsed[path] = read_file(path, self.settings)
-        return self.parsed[path]
+        found = self.parsed.get(path)
+        if found is None:
+            found = self.index.manifest(path, stamp(path))
+            if found is None:
+                from wrapper.stacks.build import read_file
+
+                found = read_file(path, self.settings)[0]
+            self.parsed[path] = found
+        return found
+
+    def warm(self) -> bool:
+        """Say whether the index answers for the files as they are; if not, it is refreshed."""
+        if self._warm is None:
+            self._warm = self.index.changed() == set()
+            if self._warm:
+                self._tell(self.index.problems())
+            else:
+                self._refresh()
+        return self._warm
 
     def listings(self) -> dict[str, Listing]:
         """Return what each top-level manifest holds, by path."""
-        if self._listings is None:
-            self._listings = build(self.settings, self.read)
-            warn(self.world, self._listings)
-        return self._listings
+        if self._listings is None and self.warm():
+            from wrapper.stacks.build import restored
+
+            try:
+                stored = self.index.listings().items()
+                self._listings = {path: restored(one) for path, one in stored}
+            except (ValueError, TypeError):
+                self._refresh()
+        return self._listings or {}
+
+    def _refresh(self) -> None:
+        from wrapper.stacks import build
+
+        self._listings = build.refresh(self.index, self.settings, self.read)
+        self._warm = False
+        if not self.quiet:
+            told = [line for one in self._listings.values() for line in one.problems]
+            warn(self.world, told)
+
+    def _tell(self, problems: list[str]) -> None:
+        if problems and not self.quiet:
+            import json
+
+            warn(self.world, [line for one in problems for line in json.loads(one)])
 
     def by_name(self, stack: str) -> list[str]:
         """Return the manifests that hold components of a stack, by path."""
-        return [
-            path
-            for path, found in self.listings().items()
-            if any(row.stack == stack for row in found.rows)
-        ]
+        if self.warm():
+            return self.index.stacks(stack)
+        found = self.listings().items()
+        return [path for path, one in found if any(row.stack == stack for row in one.rows)]
 
     def by_path(self, stack: str) -> str | None:
         """Return the manifest that a stack given as a path means, in directory mode.
@@ -56,69 +95,40 @@ class Repository:
             return None
         for extension in (".yaml", ".yml"):
             path = os.path.join(self.settings.stacks_dir, stack + extension)
-            if path in self.listings():
+            if self.index.has(path) if self.warm() else path in self.listings():
                 return path
         return None
 
     def stacks(self) -> list[str]:
         """Return the names of all stacks, sorted."""
+        if self.warm():
+            return self.index.names()
         found = set()
         for path, one in self.listings().items():
             for row in one.rows:
                 found.add(row.stack or names.path_name(path, self.settings.stacks_dir))
         return sorted(found)
 
-    def unknown(self, stack: str) -> StackError:
+    def unknown(self, stack: str, component: str) -> StackError:
         """Return the error for a stack that is not there."""
         known = self.stacks()
-        hints = [near(stack, known) or "run `atmos-wrap list stacks` to see all stacks"]
-        for path in self.listings():
+        hint = near(stack, known) or "run `atmos-wrap list stacks` to see all stacks"
+        for path, one in self.listings().items():
             name = names.path_name(path, self.settings.stacks_dir)
-            if stack in (name, os.path.basename(name)) or name.endswith("/" + stack):
-                real = sorted({row.stack for row in self.listings()[path].rows if row.stack})
-                hints = (
-                    [f"did you mean {' or '.join(repr(one)[1:-1] for one in real)}?"]
-                    if real
-                    else hints
-                )
-        return StackError(f"could not find the stack '{stack}'", hint=hints)
+            if name == stack or name.endswith("/" + stack):
+                real = sorted({row.stack for row in one.rows if row.stack})
+                if real:
+                    hint = "did you mean " + " or ".join(f'"{each}"' for each in real[:3]) + "?"
+        message = f"could not find the stack '{stack}' (asked for its component '{component}')"
+        return StackError(message, hint=hint)
 
 
-def read_file(path: str, settings: Settings) -> Manifest:
-    """Read and parse one manifest; one that is rendered first is not parsed here."""
-    try:
-        with open(path, "rb") as stream:
-            text = stream.read()
-    except OSError as error:
-        reason = error.strerror or "unreadable"
-        raise StackError(f"cannot read the manifest: {reason}", at=Location(path, 1, 1)) from error
-    return parse(text, path, (settings.stacks_dir, settings.base_path), settings.delimiter)
-
-
-def build(settings: Settings, read: object) -> dict[str, Listing]:
-    """Return what every top-level manifest holds, reading all of them."""
-    wanted = catalog.needed(settings)
-    found: dict[str, Listing] = {}
-    narrowed: dict[str, Manifest] = {}
-
-    def narrow_read(path: str) -> Manifest:
-        if path not in narrowed:
-            narrowed[path] = catalog.narrow(read(path), wanted)  # type: ignore[operator]
-        return narrowed[path]
-
-    loader = Loader(settings, narrow_read)
-    for path in catalog.discover(settings)[0]:
-        try:
-            found[path] = catalog.listing(loader.tree(path), settings)
-        except WrapError as error:
-            found[path] = Listing((), (catalog.told(error),), (path,))
-    return found
-
-
-def warn(world: World, listings: dict[str, Listing]) -> None:
+def warn(world: World, problems: list[str]) -> None:
     """Tell of broken manifests on stderr."""
-    told = dict.fromkeys(line for one in listings.values() for line in one.problems)
-    for line in list(told)[:5]:
-        world.stderr.write(f"warning: {line}\n")
+    from wrapper import ui
+
+    told = list(dict.fromkeys(problems))
+    for line in told[:5]:
+        ui.warn(world, line)
     if len(told) > 5:
-        world.stderr.write(f"warning: … and {len(told) - 5} more broken manifests\n")
+        ui.warn(world, f"and {len(told) - 5} more problems in manifests")

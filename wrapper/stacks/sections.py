@@ -13,7 +13,7 @@ from wrapper.errors import StackError, near
 from wrapper.merge import Append, deep_merge, merge_all, prune
 from wrapper.stacks import backend
 from wrapper.stacks.imports import Tree, place
-from wrapper.stacks.inherit import Bases, bases_of, legacy_component, metadata_component
+from wrapper.stacks.inherit import Bases, bases_of, legacy_root, metadata_component
 from wrapper.stacks.settings import Settings, known_strategy
 
 # Sections that are merged global, type, bases, component, overrides; which of these count.
@@ -35,7 +35,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "locals": ("bases", "component"),
 }
 # Shown even when empty.
-ALWAYS = ("vars", "settings", "env", "metadata", "overrides")
+ALWAYS = ("vars", "settings", "env", "providers", "hooks")
 GLOBAL_METADATA = frozenset(
     ("labels", "tags", "custom", "enabled", "locked", "terraform_workspace_pattern")
 )
@@ -74,8 +74,8 @@ def resolve(
     """
     label = os.path.relpath(tree.path, settings.stacks_dir)
     components = components_of(tree, kind, settings)
-    body = _body(tree, kind, name, components, settings)
-    bases = bases_of(name, _checked(tree, kind, components, settings), label)
+    body = _body(tree, kind, name, components)
+    bases = bases_of(name, _checked(components), label)
     type_section = _root_map(tree, kind, settings)
     parts = _Parts(
         tree,
@@ -83,7 +83,7 @@ def resolve(
         name,
         body,
         type_section,
-        tuple(_body(tree, kind, base, components, settings) for base in bases.order),
+        tuple(_body(tree, kind, base, components) for base in bases.order),
         bases.order,
         settings,
     )
@@ -99,8 +99,9 @@ def resolve(
     section["metadata"] = prune(metadata)
     if only:
         return Resolved(section, bases, "", kind)
-    _finish(section, parts, strategy)
-    own = metadata_component(body) or legacy_component(body)
+    _finish(section, parts)
+    known = _checked(components)
+    own = metadata_component(body) or legacy_root(name, known)
     inherited = section["metadata"].get("component")
     base = own or (inherited if isinstance(inherited, str) else "")
     section["component"] = own or name
@@ -125,16 +126,12 @@ def components_of(tree: Tree, kind: str, settings: Settings) -> Mapping[str, Any
     return group
 
 
-def _checked(
-    tree: Tree, kind: str, components: Mapping[str, Any], settings: Settings
-) -> Mapping[str, Any]:
+def _checked(components: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the components that are maps; what is wrong with the others is told when used."""
     return {name: body for name, body in components.items() if isinstance(body, dict)}
 
 
-def _body(
-    tree: Tree, kind: str, name: str, components: Mapping[str, Any], settings: Settings
-) -> Mapping[str, Any]:
+def _body(tree: Tree, kind: str, name: str, components: Mapping[str, Any]) -> Mapping[str, Any]:
     body = components.get(name)
     if not isinstance(body, dict):
         keys = ("components", kind, name)
@@ -261,7 +258,7 @@ def _metadata(parts: _Parts, strategy: str) -> Any:
     return merge_all(layers, strategy)
 
 
-def _finish(section: dict[str, Any], parts: _Parts, strategy: str) -> None:
+def _finish(section: dict[str, Any], parts: _Parts) -> None:
     """Add the scalars, whose last base counts even when it is empty."""
     overrides = parts.body.get("overrides")
     overrides = overrides if isinstance(overrides, dict) else {}
@@ -284,7 +281,7 @@ def _finish(section: dict[str, Any], parts: _Parts, strategy: str) -> None:
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:
-    found = data.get(key)
+    found: Any = data.get(key)
     return found if isinstance(found, str) else ""
 
 

@@ -1,0 +1,290 @@
+"""`describe component|stacks`, `list stacks|components`, `validate stacks`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wrapper.cli import group
+
+if TYPE_CHECKING:
+    from wrapper.cli.session import Session
+    from wrapper.stacks import Component
+
+# What `describe component` shows by default. Source: reference/atmos-stacks.md 6.1.
+SHOWN = (
+    "vars",
+    "settings",
+    "env",
+    "backend",
+    "metadata",
+    "overrides",
+    "providers",
+    "imports",
+    "dependencies",
+    "component",
+    "hooks",
+)
+
+Format = Annotated[str, typer.Option("--format", "-f", help="json or yaml")]
+ListFormat = Annotated[str, typer.Option("--format", "-f", help="table, json, yaml, csv, tsv")]
+Query = Annotated[str, typer.Option("--query", "-q", help="show one value, such as .vars.region")]
+File = Annotated[str, typer.Option("--file", help="write to this file instead of stdout")]
+Functions = Annotated[
+    bool, typer.Option("--process-functions/--no-process-functions", help="run YAML functions")
+]
+Skip = Annotated[list[str], typer.Option("--skip", help="functions (without !) that stay text")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    describe = group(app, "describe", "Show what the configuration means.")
+    describe.command("component")(describe_component)
+    describe.command("stacks")(describe_stacks)
+    lists = group(app, "list", "List what there is.")
+    lists.command("stacks")(list_stacks)
+    lists.command("components")(list_components)
+    group(app, "validate", "Check files.").command("stacks")(validate_stacks)
+
+
+def describe_component(
+    ctx: typer.Context,
+    component: Annotated[str, typer.Argument(help="the component's name")],
+    output: Format = "yaml",
+    query: Query = "",
+    file: File = "",
+    process_functions: Annotated[
+        str, typer.Option(help="false: leave YAML functions as text")
+    ] = "true",
+    process_templates: Annotated[str, typer.Option(help="false: leave templates as text")] = "true",
+    skip: Skip = [],  # noqa: B006
+) -> None:
+    """Show one component of one stack, resolved."""
+    from wrapper import stacks
+    from wrapper.errors import UsageError
+
+    session: Session = ctx.obj
+    stack = session.globals.stack
+    if not stack:
+        raise UsageError(
+            "stack is required; specify it on the command line using the flag "
+            "`--stack <stack>` (shorthand `-s`)"
+        )
+    config = session.config()
+    found = stacks.component(
+        config, session.world, component, stack, "", templates=_truth(process_templates)
+    )
+    if _truth(process_functions):
+        found = stacks.evaluate(found, config, session.world, config.environ, skip=_names(skip))
+    section: Any = found.section
+    if query:
+        from wrapper.stacks import query as expressions
+
+        section = expressions.run(query, section)
+    elif _filter(session, config.data) == "schema":
+        section = {key: section[key] for key in SHOWN if key in section}
+    _emit(session, section, output, file)
+
+
+def describe_stacks(
+    ctx: typer.Context,
+    output: Format = "yaml",
+    query: Query = "",
+    file: File = "",
+    components: Annotated[str, typer.Option(help="only these, by comma")] = "",
+    component_types: Annotated[str, typer.Option(help="only these types, by comma")] = "",
+    sections: Annotated[str, typer.Option(help="only these sections, by comma; none")] = "",
+    process_functions: Annotated[
+        str, typer.Option(help="false: leave YAML functions as text")
+    ] = "true",
+    process_templates: Annotated[str, typer.Option(help="false: leave templates as text")] = "true",
+    skip: Skip = [],  # noqa: B006
+) -> None:
+    """Show every component of every stack, resolved."""
+    from wrapper import stacks
+    from wrapper.stacks import overview
+
+    session: Session = ctx.obj
+    config = session.config()
+
+    def evaluated(one: Component) -> Component:
+        return stacks.evaluate(one, config, session.world, config.environ, skip=_names(skip))
+
+    found: Any = overview.describe(
+        config,
+        session.world,
+        stack=session.globals.stack,
+        components=_split(components),
+        kinds=_split(component_types),
+        templates=_truth(process_templates),
+        evaluated=evaluated if _truth(process_functions) else None,
+    )
+    if sections:
+        found = _with_sections(found, _split(sections))
+    if query:
+        from wrapper.stacks import query as expressions
+
+        found = expressions.run(query, found)
+    _emit(session, found, output, file)
+
+
+def list_stacks(
+    ctx: typer.Context,
+    component: Annotated[str, typer.Option("--component", "-c", help="that have this one")] = "",
+    output: ListFormat = "",
+) -> None:
+    """List the stacks."""
+    from wrapper import stacks
+
+    session: Session = ctx.obj
+    names = stacks.stack_names(session.config(), session.world, component or None)
+    extra = {"Component": component} if component else {}
+    rows = [{"Stack": name, **extra} for name in names]
+    if not output and not component:
+        session.world.stdout.write("".join(f"{name}\n" for name in names))
+        return
+    _table(session, rows, output)
+
+
+def list_components(
+    ctx: typer.Context,
+    output: ListFormat = "",
+    kind: Annotated[str, typer.Option("--type", "-t", help="real, abstract or all")] = "real",
+    enabled: Annotated[str, typer.Option(help="true or false: only such ones")] = "",
+    locked: Annotated[str, typer.Option(help="true or false: only such ones")] = "",
+    abstract: Annotated[bool, typer.Option("--abstract", help="show abstract ones too")] = False,
+    tags: Annotated[str, typer.Option(help="only with one of these tags, by comma")] = "",
+    labels: Annotated[str, typer.Option(help="only with all of these k=v, by comma")] = "",
+) -> None:
+    """List the components, with the number of stacks that have them."""
+    from wrapper.stacks import overview
+
+    session: Session = ctx.obj
+    rows = overview.rows(session.config(), session.world, session.globals.stack)
+    kind = "all" if abstract and kind == "real" else kind
+    pairs = [tuple(part.partition("=")[::2]) for part in _split(labels)]
+    chosen = [
+        row
+        for row in rows
+        if (kind == "all" or row.abstract == (kind == "abstract"))
+        and (not enabled or row.enabled == _truth(enabled))
+        and (not locked or row.locked == _truth(locked))
+        and (not tags or set(_split(tags)) & set(row.tags))
+        and all(pair in row.labels for pair in pairs)
+    ]
+    _table(session, overview.counted(chosen), output)
+
+
+def validate_stacks(ctx: typer.Context) -> int:
+    """Check every manifest: syntax, imports, sections, inheritance, duplicates."""
+    import os
+
+    from wrapper.errors import StackError
+    from wrapper.stacks import overview
+
+    session: Session = ctx.obj
+    config = session.config()
+    if not os.path.isdir(config.stacks_dir):
+        return 0
+    problems = overview.problems(config, session.world)
+    if problems:
+        session.world.stderr.write("".join(f"- {line}\n" for line in problems))
+        raise StackError(f"{len(problems)} problem(s) in the stack manifests")
+    session.world.stderr.write("✓ All stacks validated successfully\n")
+    return 0
+
+
+def _truth(text: str) -> bool:
+    return text.strip().lower() not in ("false", "0", "f", "no", "off")
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _names(skip: Sequence[str]) -> frozenset[str]:
+    return frozenset(part.lstrip("!") for text in skip for part in _split(text))
+
+
+def _filter(session: Session, data: Mapping[str, Any]) -> str:
+    """Return how much is shown. Source: reference/atmos-stacks.md 6.1."""
+    given = session.world.environ.get("ATMOS_DESCRIBE_COMPONENT_FILTER")
+    if given:
+        return given
+    found: Any = data
+    for key in ("describe", "component", "filter"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, str) and found else "schema"
+
+
+def _with_sections(stacks: Mapping[str, Any], wanted: tuple[str, ...]) -> dict[str, Any]:
+    def cut(kinds: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            kind: {
+                name: {key: value for key, value in body.items() if key in wanted}
+                for name, body in members.items()
+            }
+            for kind, members in kinds.items()
+        }
+
+    return {stack: {"components": cut(body["components"])} for stack, body in stacks.items()}
+
+
+def _emit(session: Session, value: Any, output: str, file: str) -> None:
+    """Write a value as JSON or YAML, to stdout or a file."""
+    from wrapper.errors import UsageError
+
+    writers: dict[str, Callable[[Any], str]] = {"json": _json, "yaml": _yaml}
+    if output not in writers:
+        raise UsageError(f'unknown format "{output}"', hint="json and yaml are known")
+    text = writers[output](value)
+    if file:
+        from wrapper import files
+
+        files.write_atomic(file, text.encode(), 0o644)
+    else:
+        session.world.stdout.write(text)
+
+
+def _json(value: Any) -> str:
+    from wrapper.terraform import gojson
+
+    return gojson.dumps(value, "  ") + "\n"
+
+
+def _yaml(value: Any) -> str:
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        def ignore_aliases(self, _data: Any) -> bool:
+            return True
+
+    if isinstance(value, str | int | float | bool) or value is None:
+        return (value if isinstance(value, str) else _json(value).rstrip()) + "\n"
+    text: str = yaml.dump(
+        value, Dumper=Dumper, default_flow_style=False, allow_unicode=True, width=1 << 20
+    )
+    return text
+
+
+def _table(session: Session, rows: Sequence[Mapping[str, str]], output: str) -> None:
+    """Write rows: tab-separated without a header by default."""
+    from wrapper.errors import UsageError
+
+    write = session.world.stdout.write
+    if output == "json":
+        write(_json(list(rows)))
+    elif output == "yaml":
+        write(_yaml([dict(row) for row in rows]))
+    elif output in ("csv", "tsv"):
+        mark = "," if output == "csv" else "\t"
+        lines = [mark.join(rows[0])] if rows else []
+        write("".join(line + "\n" for line in [*lines, *(mark.join(r.values()) for r in rows)]))
+    elif output in ("", "table"):
+        write("".join("\t".join(row.values()) + "\n" for row in rows))
+    else:
+        raise UsageError(
+            f'unknown format "{output}"', hint="table, json, yaml, csv and tsv are known"
+        )

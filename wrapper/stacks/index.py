@@ -1,0 +1,304 @@
+"""The index: parsed manifests and the stacks in them, kept in sqlite between runs.
+
+It is a cache. What it answers is checked against the files first; anything wrong with it means
+that the files are read again. docs/explanation/index.md says what is checked and why.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from array import array
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wrapper import __version__
+from wrapper.stacks.manifest import Manifest, decode
+from wrapper.stacks.settings import Settings
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from wrapper.world import World
+
+_FORMAT = 1
+# A file changed this shortly before it was read may change again without a new time stamp.
+_TICK = 20_000_000
+ABSENT = 0
+_UNSURE = -1
+_TABLES = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
+CREATE TABLE files (path TEXT PRIMARY KEY, stamp INTEGER, reads TEXT, doc TEXT) WITHOUT ROWID;
+CREATE TABLE manifests (path TEXT PRIMARY KEY, rows TEXT, problems TEXT, depends TEXT)
+  WITHOUT ROWID;
+CREATE TABLE stacks (name TEXT, path TEXT, PRIMARY KEY (name, path)) WITHOUT ROWID;
+"""
+
+
+class Stored(NamedTuple):
+    """A manifest's stored listing: rows and problems as JSON, and what it depends on."""
+
+    rows: str
+    problems: str
+    depends: str
+
+
+def stamp(path: str) -> int:
+    """Return a number that changes with a file or directory; ABSENT when it is not there."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ABSENT
+    return hash((found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino))
+
+
+def sure_stamp(path: str) -> int:
+    """Return the stamp to store with what is read next, or one that never matches.
+
+    Within one tick of the file system's clock a second change would not be seen.
+    """
+    now = time.time_ns()
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ABSENT
+    if abs(now - max(found.st_mtime_ns, found.st_ctime_ns)) < _TICK:
+        return _UNSURE
+    return hash((found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino))
+
+
+class Index:
+    """One opened index. Every failure of sqlite is the same as an empty index."""
+
+    def __init__(self, settings: Settings, world: World) -> None:
+        from wrapper import files
+
+        self.key = _key(settings, world)
+        self.directory = files.cache_dir(world.environ)
+        self.path = os.path.join(
+            self.directory, f"index-{_digest(settings.stacks_dir)[:16]}.sqlite"
+        )
+        self._base: sqlite3.Connection | None = None
+        self._opened = False
+
+    def _connection(self) -> sqlite3.Connection | None:
+        """Return a connection with one read transaction, or None without a usable index."""
+        if self._opened:
+            return self._base
+        self._opened = True
+        if not os.path.exists(self.path):
+            return None
+        import sqlite3
+
+        try:
+            base = sqlite3.connect(
+                f"file:{_quoted(self.path)}?mode=ro", uri=True, timeout=2, isolation_level=None
+            )
+            base.execute("BEGIN")
+            row = base.execute("SELECT value FROM meta WHERE key = 'key'").fetchone()
+        except sqlite3.Error:
+            return None
+        if row is None or row[0] != self.key:
+            base.close()
+            return None
+        self._base = base
+        return base
+
+    def _rows(self, query: str, *values: Any) -> list[Any]:
+        base = self._connection()
+        if base is None:
+            return []
+        import sqlite3
+
+        try:
+            return base.execute(query, values).fetchall()
+        except (sqlite3.Error, UnicodeError):
+            return []
+
+    def close(self) -> None:
+        """Let others write; what is asked afterwards opens the index again."""
+        if self._base is not None:
+            self._base.close()
+        self._base = None
+        self._opened = False
+
+    def watched(self) -> dict[str, int] | None:
+        """Return every path the listings depend on with its stamp; None without an index."""
+        rows = self._rows("SELECT value FROM meta WHERE key IN ('paths', 'stamps') ORDER BY key")
+        if len(rows) != 2 or not all(isinstance(row[0], bytes) for row in rows):
+            return None
+        stamps = array("q")
+        try:
+            stamps.frombytes(rows[1][0])
+            paths = rows[0][0].decode("utf-8", "surrogateescape").split("\0")
+        except (ValueError, UnicodeError):
+            return None
+        return dict(zip(paths, stamps, strict=True)) if len(paths) == len(stamps) else None
+
+    def changed(self) -> set[str] | None:
+        """Return the watched paths that changed; None when nothing is known."""
+        watched = self.watched()
+        if watched is None:
+            return None
+        status = os.stat
+        found: set[str] = set()
+        for path, known in watched.items():
+            try:
+                one = status(path)
+            except OSError:
+                if known != ABSENT:
+                    found.add(path)
+                continue
+            if hash((one.st_mtime_ns, one.st_ctime_ns, one.st_size, one.st_ino)) != known:
+                found.add(path)
+        return found
+
+    def manifest(self, path: str, now: int) -> Manifest | None:
+        """Return a file as it was parsed, if it and what it includes still carry their stamps."""
+        rows = self._rows("SELECT stamp, reads, doc FROM files WHERE path = ?", path)
+        if not rows or rows[0][0] != now or now in (ABSENT, _UNSURE):
+            return None
+        try:
+            if rows[0][1]:
+                import json
+
+                for read, known in json.loads(rows[0][1]):
+                    if stamp(read) != known:
+                        return None
+            return decode(rows[0][2])
+        except (ValueError, TypeError):
+            return None
+
+    def stacks(self, name: str) -> list[str]:
+        """Return the manifests with components of a stack, by path."""
+        return [
+            row[0]
+            for row in self._rows("SELECT path FROM stacks WHERE name = ? ORDER BY path", name)
+        ]
+
+    def names(self) -> list[str]:
+        """Return the names of all stacks, sorted."""
+        return sorted(row[0] for row in self._rows("SELECT DISTINCT name FROM stacks"))
+
+    def has(self, path: str) -> bool:
+        """Say whether a file is a top-level manifest."""
+        return bool(self._rows("SELECT 1 FROM manifests WHERE path = ?", path))
+
+    def problems(self) -> list[str]:
+        """Return the stored problems of all manifests, as JSON lists."""
+        rows = self._rows("SELECT problems FROM manifests WHERE problems != '[]' ORDER BY path")
+        return [row[0] for row in rows]
+
+    def listings(self) -> dict[str, Stored]:
+        """Return the stored listings by path of the manifest."""
+        rows = self._rows("SELECT path, rows, problems, depends FROM manifests ORDER BY path")
+        return {row[0]: Stored(*row[1:]) for row in rows}
+
+    def save(
+        self,
+        watched: Mapping[str, int],
+        listings: Mapping[str, Stored],
+        stacks: Iterable[tuple[str, str]],
+        gone: Iterable[str],
+        docs: Iterable[tuple[str, int, str, str]],
+        *,
+        whole: bool,
+    ) -> None:
+        """Store what was found; an index that cannot be written is no error.
+
+        With `whole` everything stored before is forgotten; else `gone` manifests are.
+        """
+        import sqlite3
+
+        from wrapper import files
+        from wrapper.errors import StoreError
+
+        self.close()
+        try:
+            files.make_private_dir(self.directory)
+            base = self._writable(whole)
+        except (sqlite3.Error, OSError, StoreError):
+            return
+        try:
+            for path in (*gone, *listings):
+                base.execute("DELETE FROM stacks WHERE path = ?", (path,))
+                base.execute("DELETE FROM manifests WHERE path = ?", (path,))
+            base.executemany(
+                "INSERT OR REPLACE INTO manifests VALUES (?, ?, ?, ?)",
+                [(path, *one) for path, one in listings.items()],
+            )
+            base.executemany("INSERT OR REPLACE INTO stacks VALUES (?, ?)", stacks)
+            base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", docs)
+            paths = "\0".join(watched).encode("utf-8", "surrogateescape")
+            values = {
+                "key": self.key,
+                "paths": paths,
+                "stamps": array("q", watched.values()).tobytes(),
+            }
+            base.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+            base.execute("COMMIT")
+        except (sqlite3.Error, UnicodeError):
+            return
+        finally:
+            base.close()
+
+    def _writable(self, whole: bool) -> sqlite3.Connection:
+        """Return a connection inside a write transaction, on tables of this format."""
+        import sqlite3
+
+        base = self._connect()
+        try:
+            base.execute("BEGIN IMMEDIATE")
+            row = base.execute("SELECT value FROM meta WHERE key = 'key'").fetchone()
+            if row is not None and row[0] == self.key and not whole:
+                return base
+            base.execute("ROLLBACK")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                base.close()
+                raise
+            if base.in_transaction:
+                base.execute("ROLLBACK")
+        except sqlite3.DatabaseError:
+            base.close()
+            os.unlink(self.path)
+            base = self._connect()
+        base.execute("BEGIN IMMEDIATE")
+        for table in ("meta", "files", "manifests", "stacks"):
+            base.execute(f"DROP TABLE IF EXISTS {table}")
+        for statement in _TABLES.split(";"):
+            if statement.strip():
+                base.execute(statement)
+        return base
+
+    def _connect(self) -> sqlite3.Connection:
+        import sqlite3
+
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        base = sqlite3.connect(self.path, timeout=5, isolation_level=None)
+        base.execute("PRAGMA synchronous = OFF")
+        return base
+
+
+def _key(settings: Settings, world: World) -> str:
+    """Return what the index depends on besides the files: format, program, settings."""
+    parts = [
+        str(_FORMAT),
+        __version__,
+        repr(settings._replace(auth={}, command="", github={})),
+    ]
+    if "env" in settings.name_template:
+        parts.append(repr(sorted(world.environ.items())))
+    return _digest("\0".join(parts))
+
+
+def _digest(text: str) -> str:
+    import hashlib
+
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _quoted(path: str) -> str:
+    from urllib.parse import quote
+
+    return quote(path)
