@@ -21,10 +21,14 @@ class Setting(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """The identity to use and why; `name` None means: run as the shell is."""
+    """The identity to use and why; `name` None means: run as the shell is.
+
+    `off` says that the user wants it so, not that nothing is configured.
+    """
 
     name: str | None
     why: str
+    off: bool = False
 
 
 class Credential(NamedTuple):

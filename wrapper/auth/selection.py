@@ -40,7 +40,7 @@ def select(auth: Auth, given: Setting | None, world: World) -> Choice:
     """
     wanted = wish(given, world)
     if wanted is not None and is_off(wanted):
-        return Choice(None, f"switched off by {wanted.source}")
+        return Choice(None, f"switched off by {wanted.source}", off=True)
     if wanted is not None and wanted.value == SELECT:
         return _ask(list(auth.identities), f"chosen for {wanted.source}", world)
     if wanted is not None:
@@ -62,6 +62,19 @@ def select(auth: Auth, given: Setting | None, world: World) -> Choice:
             "`--identity=false` runs as the shell is",
         ],
     )
+
+
+def insist(choice: Choice) -> Choice:
+    """Return the choice, for commands that are about an identity: none at all is an error there.
+
+    Raises: ConfigError.
+    """
+    if choice.name is None and not choice.off:
+        raise ConfigError(
+            "no default identity is configured",
+            hint="no `auth.identities` in atmos.yaml or the active profiles; see `--profile`",
+        )
+    return choice
 
 
 def named(auth: Auth, wanted: Setting) -> str:

@@ -302,12 +302,12 @@ def whoami(
     import json
 
     from wrapper import auth as access
-    from wrapper.auth import chain, status
+    from wrapper.auth import chain, selection, status
 
     if output not in ("", "json", "table"):
         raise UsageError(f"unsupported output: {output}", hint="json or table")
     auth, world = _read(ctx.obj)
-    choice = access.select(auth, ctx.obj.globals.identity, world)
+    choice = selection.insist(access.select(auth, ctx.obj.globals.identity, world))
     if choice.name is None:
         if output == "json":
             world.stdout.write(json.dumps({"identity": "", "why": choice.why}, indent=2) + "\n")
@@ -346,11 +346,11 @@ def env(
     """Print the variables of an identity, for a shell or a file."""
     from wrapper import auth as access
     from wrapper import run, shells, ui
-    from wrapper.auth import delivery
+    from wrapper.auth import delivery, selection
 
     shells.render(form, {})
     auth, world = _read(ctx.obj)
-    choice = access.select(auth, ctx.obj.globals.identity, world)
+    choice = selection.insist(access.select(auth, ctx.obj.globals.identity, world))
     values: dict[str, str] = {}
     unset: list[str] = []
     if choice.name is not None:

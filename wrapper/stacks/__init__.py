@@ -269,6 +269,8 @@ def _layers(tree: Tree, resolved: Resolved, name: str) -> tuple[tuple[str, Sourc
     wanted: list[tuple[str, tuple[str, ...]]] = [("stack", ()), ("type", (kind,))]
     wanted += [("base", ("components", kind, base)) for base in resolved.bases.order]
     wanted.append(("component", ("components", kind, name)))
+    if not tree.overrides.get((kind, name)):
+        wanted.append(("overrides", ("components", kind, name, "overrides")))
     found: list[tuple[str, Source]] = []
     for label, prefix in wanted:
         for source in tree.files:
