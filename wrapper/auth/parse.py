@@ -25,7 +25,9 @@ class Places:
     """Finds the file, line and column that set a key; files are read when asked, once."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
-        self.layers = layers
+        files = [layer for layer in layers if layer.section in ("config", "profile")]
+        rest = [layer for layer in layers if layer.section not in ("config", "profile")]
+        self.layers = [*sorted(files, key=lambda layer: layer.rank), *rest]
         self.texts: dict[str, bytes] = {}
 
     def layer(self, keys: tuple[str, ...]) -> tuple[Layer, tuple[str, ...]] | None:
@@ -475,15 +477,44 @@ def _defaults(auth: Auth, places: Places) -> tuple[Default, ...]:
             if raw.get("default") is not None:
                 rank = SECTIONS.index(layer.section)
                 marks[name] = (rank, bool(truth(raw["default"])), layer, written)
-            elif raw.get("kind") and layer.section in ("config", "profile"):
-                marks.pop(name, None)  # a whole definition replaces the one before
     if not auth.layers:
         names = [n for n, e in auth.identities.items() if truth(e.raw.get("default")) is True]
         return tuple(Default(name, None) for name in names)
     wanted = {name: mark for name, mark in marks.items() if mark[1]}
     top = max((mark[0] for mark in wanted.values()), default=0)
+    left = [(name, mark[2], mark[3]) for name, mark in wanted.items() if mark[0] == top]
+    if len(left) > 1:
+        left = [one for one in left if not any(_imports(two[1], one[1]) for two in left)]
     return tuple(
         Default(name, places.in_layer(layer, ("identities", written, "default")))
-        for name, (rank, _, layer, written) in wanted.items()
-        if rank == top
+        for name, layer, written in left
     )
+
+
+def _imports(upper: Layer, lower: Layer) -> bool:
+    """Say whether one file names the other in its `import`."""
+    import fnmatch
+
+    from wrapper import yamlio
+
+    if upper.path == lower.path:
+        return False
+    folder = os.path.dirname(upper.path)
+    if lower.path.startswith(
+        (os.path.join(folder, ".atmos.d", ""), os.path.join(folder, "atmos.d", ""))
+    ):
+        return os.path.basename(upper.path) in ("atmos.yaml", "atmos.yml", ".atmos.yaml")
+    try:
+        with open(upper.path, "rb") as stream:
+            found = yamlio.load(stream.read(), upper.path).data
+    except (OSError, WrapError):
+        return False
+    given = found.get("import") if isinstance(found, Mapping) else None
+    bare = os.path.splitext(lower.path)[0]
+    for item in given if isinstance(given, list) else [given]:
+        wanted = item.get("path") if isinstance(item, Mapping) else item
+        if isinstance(wanted, str) and wanted:
+            end = os.path.splitext(wanted)[0] if wanted.endswith((".yaml", ".yml")) else wanted
+            if fnmatch.fnmatch(bare, "*/" + end.removeprefix("./").lstrip("/").replace("**", "*")):
+                return True
+    return False

@@ -51,6 +51,10 @@ def main(argv: Sequence[str], given: Globals, world: World) -> int:
     if words[0] == "atmos":
         environ["ATMOS_IDENTITY"] = "false"
     ready = run.sign_in(loaded, component, given.identity, world, environ=environ)
+    if argv[0] == "auth":
+        from wrapper.auth import selection
+
+        selection.insist(ready.choice)
     final = ready.environ
     if component is not None:
         _, final = run.as_identity(ready, loaded, component, world, environ)

@@ -299,8 +299,10 @@ def same(found: list[Component], settings: Settings) -> Component:
                 f"'{first.name}' in the stack '{first.stack}' in the manifests: {files}",
                 at=[one.where("vars") or Location(one.manifest, 1, 1) for one in found],
                 hint=[
-                    "Check that all the context variables are correctly defined in the manifests "
-                    "and not duplicated",
+                    (
+                        "Check that all the context variables are correctly defined in the "
+                        "manifests and not duplicated"
+                    ),
                     "Check that all imports are valid",
                 ],
             )

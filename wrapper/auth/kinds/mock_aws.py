@@ -39,8 +39,10 @@ def _variables(name: str) -> dict[str, str]:
 
 
 def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  # noqa: ARG001
-    """Return variables that look like an AWS identity's."""
-    return EnvDelta({**_variables(spec.name), "ATMOS_IDENTITY": spec.name})
+    """Return variables that look like an AWS identity's; two switches of the SDKs only if not set."""
+    switches = {"AWS_SDK_LOAD_CONFIG": "1", "AWS_EC2_METADATA_DISABLED": "true"}
+    unset = {k: v for k, v in switches.items() if k not in world.environ}
+    return EnvDelta({**unset, **_variables(spec.name), "ATMOS_IDENTITY": spec.name})
 
 
 def shown(spec: Spec) -> dict[str, str]:
