@@ -16,7 +16,7 @@ READY := $(VENV)/.ready
 CONFORMANCE ?= ../shared/conformance
 JOBS ?= 2
 TESTS ?= tests
-SHELL_FILES = $(shell git ls-files -- 'shell/*.bash' 'completions/*.bash' '*.sh' '*.bash' .ci | sort -u)
+SHELL_FILES = $(shell git ls-files -- 'shell/*.bash' 'completions/*.bash' '*.sh' '*.bash' .ci ':!*.py' | sort -u)
 
 .PHONY: help install lint format type test demo bench fuzz conformance wheel constraints clean terraform
 
