@@ -8,13 +8,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from wrapper import files as storage
-from wrapper import process
-from wrapper.terraform import init, workspace
+from wrapper import process, ui
+from wrapper.terraform import init, turn, workspace
 
 if TYPE_CHECKING:
     from wrapper.process import Child
     from wrapper.stacks import Component
     from wrapper.terraform.steps import Steps
+    from wrapper.terraform.turn import Turn
     from wrapper.world import World
 
 
@@ -38,6 +39,16 @@ def carry_out(steps: Steps, component: Component, world: World) -> int:
     Raises: StoreError, ToolMissing, WrapError.
     Source: reference/atmos-stacks.md 5.2; design 10.
     """
+    label = shlex.join(steps.command.argv[:2] if steps.command else ("workspace",))
+    waits = f"waiting for another run in {steps.directory}: "
+    held = turn.take(steps.directory, world.environ, label, lambda who: ui.note(world, waits + who))
+    try:
+        return _in_turn(steps, component, world, held)
+    finally:
+        held.end()
+
+
+def _in_turn(steps: Steps, component: Component, world: World, held: Turn) -> int:
     for path in steps.stale:
         storage.remove(path)
     for file in steps.write:
@@ -47,13 +58,17 @@ def carry_out(steps: Steps, component: Component, world: World) -> int:
     code = _make_ready(steps, component, world)
     if code or steps.command is None:
         return code
-    leftover = [path for path in steps.after if os.path.lexists(path)]
-    if steps.command.argv[1:2] == ("init",):
+    command, leftover = steps.command, [path for path in steps.after if os.path.lexists(path)]
+    if command.argv[1:2] == ("init",):
         init.forget(steps.data_dir)
     _flush(world)
+    if command.login or command.argv[1:2] == ("console",):
+        process.execute(command)  # somebody sits there for hours: others need not wait
+    command = command._replace(env=held.environ(command.env))
     if not leftover:
-        process.execute(steps.command)
-    code = process.spawn(steps.command)
+        held.hand_over()
+        process.execute(command)
+    code = process.spawn(command)
     if code == 0:
         for path in leftover:
             storage.remove(path)

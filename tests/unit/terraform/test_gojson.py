@@ -28,7 +28,7 @@ from wrapper.terraform import gojson
         (12345678901234567890, "12345678901234567890"),
     ],
 )
-def test_numbers(value: float, text: str) -> None:
+def test_numbers(value: object, text: str) -> None:
     assert gojson.dumps(value) == text
 
 
@@ -51,7 +51,7 @@ def test_document_has_sorted_keys_two_spaces_and_no_html_escapes() -> None:
 
 
 @pytest.mark.parametrize(("value", "name"), [(float("inf"), "\\+Inf"), (float("nan"), "NaN")])
-def test_what_json_cannot_hold_is_refused(value: float, name: str) -> None:
+def test_what_json_cannot_hold_is_refused(value: object, name: str) -> None:
     with pytest.raises(StackError, match=f"unsupported value: {name}"):
         gojson.dumps({"a": value})
 

@@ -1,0 +1,96 @@
+"""One run at a time in a component's directory."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from wrapper.terraform import turn
+
+HOLDER = """
+import os, sys, time
+from wrapper import process
+from wrapper.terraform import turn
+directory, state, how = sys.argv[1:]
+held = turn.take(directory, {"XDG_STATE_HOME": state}, "plan", print)
+print("held", flush=True)
+if how == "become":
+    held.hand_over()
+    process.execute(process.Child(("sleep", "30"), "/", dict(os.environ)))
+if how == "leave":
+    held.hand_over()
+    os.spawnvp(os.P_NOWAIT, "sleep", ["sleep", "30"])
+"""
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {"XDG_STATE_HOME": str(tmp_path / "state")}
+
+
+def _hold(directory: Path, environ: dict[str, str], how: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(directory), environ["XDG_STATE_HOME"], how],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+def test_a_run_waits_for_the_program_that_another_run_became(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    told: list[str] = []
+    with _hold(tmp_path, environ, "become") as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+
+        def end(who: str) -> None:
+            told.append(who)
+            holder.kill()
+
+        turn.take(str(tmp_path), environ, "plan", end).end()
+    assert told == [f"plan (pid {holder.pid})"]
+
+
+def test_what_a_finished_run_left_in_the_background_does_not_count(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    with _hold(tmp_path, environ, "leave") as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        assert holder.wait(timeout=10) == 0
+        started = time.monotonic()
+        turn.take(str(tmp_path), environ, "plan", lambda _: None).end()
+        assert 0.5 < time.monotonic() - started < 10
+        os.killpg(holder.pid, 9)
+
+
+def test_another_directory_needs_no_waiting(tmp_path: Path, environ: dict[str, str]) -> None:
+    first = turn.take(str(tmp_path / "a"), environ, "plan", pytest.fail)
+    turn.take(str(tmp_path / "b"), environ, "plan", pytest.fail).end()
+    first.end()
+
+
+def test_a_run_inside_a_run_does_not_wait_for_itself(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    held = turn.take(str(tmp_path), environ, "apply", pytest.fail)
+    inner = turn.take(str(tmp_path), held.environ(environ), "output", pytest.fail)
+    assert inner.descriptor == -1
+    held.end()
+
+
+def test_only_a_turn_that_is_handed_over_outlives_exec(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    held = turn.take(str(tmp_path), environ, "plan", pytest.fail)
+    assert fcntl.fcntl(held.descriptor, fcntl.F_GETFD) == fcntl.FD_CLOEXEC
+    held.hand_over()
+    assert fcntl.fcntl(held.descriptor, fcntl.F_GETFD) == 0
+    held.end()
