@@ -10,8 +10,8 @@ from typing import Any
 
 from wrapper import files, ui
 from wrapper.auth import kinds, references, rules, sessions
+from wrapper.auth.lookup import follow
 from wrapper.auth.model import NOT_SIGNED, USED, Auth, Credential, Entry, Link
-from wrapper.auth.parse import follow
 from wrapper.errors import AuthError, ConfigError, Location, NeedsLogin, Problems, WrapError
 from wrapper.world import World
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from wrapper.auth import rules
+from wrapper.auth.lookup import follow, truth
 from wrapper.auth.model import Auth, Entry
-from wrapper.auth.parse import follow, truth
 from wrapper.auth.references import Secret
 from wrapper.errors import UsageError, WrapError
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from wrapper import files
 from wrapper.auth import kinds, sessions
+from wrapper.auth.lookup import follow
 from wrapper.auth.model import Auth, Entry
-from wrapper.auth.parse import follow
 from wrapper.world import World
 
 

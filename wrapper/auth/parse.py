@@ -2,61 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wrapper.auth import references, rules
+from wrapper.auth import defaults, realms, references, rules
 from wrapper.auth.kinds import IDENTITY_KINDS, PROVIDER_KINDS
-from wrapper.auth.model import CHECKED, FATAL, USED, Auth, Default, Entry, Problem
+from wrapper.auth.lookup import follow, truth
+from wrapper.auth.model import CHECKED, FATAL, USED, Auth, Entry, Problem
+from wrapper.auth.places import Places
 from wrapper.errors import ConfigError, Location, WrapError, near
-from wrapper.merge import SECTIONS, Layer, deep_merge
+from wrapper.merge import Layer, deep_merge
 from wrapper.world import World
-
-_TRUTH = {
-    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
-    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
-}
-
-
-class Places:
-    """Finds the file, line and column that set a key; files are read when asked, once."""
-
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        files = [layer for layer in layers if layer.section in ("config", "profile")]
-        rest = [layer for layer in layers if layer.section not in ("config", "profile")]
-        self.layers = [*sorted(files, key=lambda layer: layer.rank), *rest]
-        self.texts: dict[str, bytes] = {}
-
-    def layer(self, keys: tuple[str, ...]) -> tuple[Layer, tuple[str, ...]] | None:
-        """Return the highest layer that has the key path, and the path as that file writes it."""
-        for layer in reversed(self.layers):
-            written = _written(layer.data, keys)
-            if written is not None:
-                return layer, written
-        return None
-
-    def at(self, *keys: str) -> Location | None:
-        """Return the place of a key path, or of the nearest enclosing one that a file sets."""
-        for length in range(len(keys), 0, -1):
-            found = self.layer(keys[:length])
-            if found is not None:
-                return self.in_layer(*found)
-        return self.in_layer(self.layers[-1], ()) if self.layers else None
-
-    def in_layer(self, layer: Layer, keys: tuple[str, ...]) -> Location:
-        """Return the place of a key path in one layer's file."""
-        from wrapper import yamlio
-
-        if layer.path not in self.texts:
-            try:
-                with open(layer.path, "rb") as stream:
-                    self.texts[layer.path] = stream.read()
-            except OSError:
-                self.texts[layer.path] = b""
-        return yamlio.locate(self.texts[layer.path], layer.path, (*layer.prefix, *keys))
 
 
 def read(
@@ -78,7 +34,10 @@ def read(
     if not isinstance(section, Mapping):
         problems.append(_problem("", "auth must be a map", places.at(), FATAL))
         section = {}
-    realm, source = _realm(section, config_dir, world, places, problems)
+    realm, source, fault = realms.of(section, config_dir, world.environ)
+    if fault:
+        at = places.at("realm") if source == "config" else None
+        problems.append(_problem("", fault, at, FATAL))
     _section(section, places, problems, warnings)
     providers = _entries("provider", section.get("providers"), places, problems, warnings)
     identities = _entries("identity", section.get("identities"), places, problems, warnings)
@@ -95,7 +54,7 @@ def read(
     required = _setting("required", ("warn", "strict"), wrap, world, problems)
     return auth._replace(
         problems=tuple(problems),
-        defaults=_defaults(auth, places),
+        defaults=defaults.in_force(auth, places),
         delivery=delivery,
         required=required,
     )
@@ -111,68 +70,7 @@ def _problem(
     return Problem(subject, ConfigError(message, at=at, hint=hint), weight)
 
 
-def _written(data: Any, keys: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Return the key path as written; the case of a provider's or identity's name is free."""
-    written: list[str] = []
-    for depth, key in enumerate(keys):
-        if not isinstance(data, Mapping):
-            return None
-        if key not in data:
-            folded = [k for k in data if k.lower() == key.lower()] if depth == 1 else []
-            if len(folded) != 1:
-                return None
-            key = folded[0]
-        written.append(key)
-        data = data[key]
-    return tuple(written)
-
-
 # ---- the section itself -------------------------------------------------------------------------
-
-
-def _realm(
-    section: Mapping[str, Any],
-    config_dir: str,
-    world: World,
-    places: Places,
-    problems: list[Problem],
-) -> tuple[str, str]:
-    """Return the realm and where it comes from. Source: reference/atmos-auth.md 5.2, design 7."""
-    wanted, source = world.environ.get("ATMOS_AUTH_REALM", ""), "env"
-    if not wanted and section.get("realm"):
-        wanted, source = str(section["realm"]), "config"
-    if not wanted:
-        if not config_dir:
-            return "default", "default"
-        digest = hashlib.sha256(os.fsencode(os.path.realpath(config_dir))).hexdigest()
-        return digest[:16], "auto"
-    fault = realm_fault(wanted)
-    if fault:
-        where = "ATMOS_AUTH_REALM" if source == "env" else "auth.realm"
-        at = places.at("realm") if source == "config" else None
-        problems.append(_problem("", f'invalid realm "{wanted}" in {where}: {fault}', at, FATAL))
-    return wanted, source
-
-
-def realm_fault(realm: str) -> str:
-    """Return what is wrong with a realm's name, empty when nothing is.
-
-    Source: reference/atmos-auth.md 5.2.
-    """
-    if any(part in realm for part in ("/", "\\", "..")):
-        return "it cannot contain path traversal characters (/, \\, ..)"
-    strange = list(dict.fromkeys(re.findall(r"[^a-z0-9_-]", realm)))
-    if strange:
-        allowed = "only lowercase letters, numbers, hyphens, and underscores are allowed"
-        return f"it contains invalid characters: [{' '.join(strange)}] ({allowed})"
-    if len(realm) > 64:
-        return f"it exceeds the maximum length of 64 characters: got {len(realm)}"
-    if realm[0] in "-_" or realm[-1] in "-_":
-        side = "start" if realm[0] in "-_" else "end"
-        return f"it cannot {side} with hyphen or underscore"
-    if re.search(r"[-_]{2}", realm):
-        return "it cannot contain consecutive hyphens or underscores"
-    return ""
 
 
 def _section(
@@ -326,13 +224,6 @@ def _flags(
     return found
 
 
-def truth(value: Any) -> bool | None:
-    """Read a switch as Atmos decodes it: also the words of Go's ParseBool; None when it is none."""
-    if isinstance(value, bool):
-        return value
-    return _TRUTH.get(str(value)) if isinstance(value, str | int) else None
-
-
 def _secrets(identities: dict[str, Entry], places: Places, world: World) -> frozenset[str]:
     """Put references in place of IAM users' keys; return the variables that hold such keys."""
     variables: set[str] = set()
@@ -430,91 +321,3 @@ def _circle(names: list[str], places: Places) -> Problem:
     drawn = " → ".join(f'"{name}"' for name in (*names, names[0]))
     at = [p for p in (places.at("identities", n, "via", "identity") for n in names) if p]
     return _problem(f'identity "{names[0]}"', f"circular chain: {drawn}", at)
-
-
-def follow(auth: Auth, entry: Entry) -> Entry | WrapError | None:
-    """Return the entry that an identity is reached through; None when it stands alone.
-
-    A name that is not there gives the error, unraised.
-    """
-    from wrapper.auth.kinds import STANDALONE
-
-    via = entry.raw.get("via")
-    if entry.kind in STANDALONE or not isinstance(via, Mapping):
-        return None
-    role, known = (
-        ("provider", auth.providers) if via.get("provider") else ("identity", auth.identities)
-    )
-    wanted = via.get(role)
-    if not wanted:
-        return None
-    name = match(str(wanted), known)
-    if name is not None:
-        return known[name]
-    plural = "identities"
-    at = Places(auth.layers).at(plural, entry.name, "via", role)
-    message = f'{entry.title} goes via the {role} "{wanted}", which is not defined'
-    return ConfigError(message, at=at, hint=near(str(wanted), list(known)))
-
-
-def match(wanted: str, known: Mapping[str, Any]) -> str | None:
-    """Return the one name that is meant: exact, else without case if unique."""
-    if wanted in known:
-        return wanted
-    folded = [name for name in known if name.lower() == wanted.lower()]
-    return folded[0] if len(folded) == 1 else None
-
-
-def _defaults(auth: Auth, places: Places) -> tuple[Default, ...]:
-    """Return the identities whose `default: true` is in force. Source: design 8."""
-    marks: dict[str, tuple[int, bool, Layer, str]] = {}
-    for layer in auth.layers:
-        given = layer.data.get("identities")
-        for written, raw in given.items() if isinstance(given, Mapping) else ():
-            name = match(written, auth.identities)
-            if name is None or not isinstance(raw, Mapping):
-                continue
-            if raw.get("default") is not None:
-                rank = SECTIONS.index(layer.section)
-                marks[name] = (rank, bool(truth(raw["default"])), layer, written)
-    if not auth.layers:
-        names = [n for n, e in auth.identities.items() if truth(e.raw.get("default")) is True]
-        return tuple(Default(name, None) for name in names)
-    wanted = {name: mark for name, mark in marks.items() if mark[1]}
-    top = max((mark[0] for mark in wanted.values()), default=0)
-    left = [(name, mark[2], mark[3]) for name, mark in wanted.items() if mark[0] == top]
-    if len(left) > 1:
-        left = [one for one in left if not any(_imports(two[1], one[1]) for two in left)]
-    return tuple(
-        Default(name, places.in_layer(layer, ("identities", written, "default")))
-        for name, layer, written in left
-    )
-
-
-def _imports(upper: Layer, lower: Layer) -> bool:
-    """Say whether one file names the other in its `import`."""
-    import fnmatch
-
-    from wrapper import yamlio
-
-    if upper.path == lower.path:
-        return False
-    folder = os.path.dirname(upper.path)
-    if lower.path.startswith(
-        (os.path.join(folder, ".atmos.d", ""), os.path.join(folder, "atmos.d", ""))
-    ):
-        return os.path.basename(upper.path) in ("atmos.yaml", "atmos.yml", ".atmos.yaml")
-    try:
-        with open(upper.path, "rb") as stream:
-            found = yamlio.load(stream.read(), upper.path).data
-    except (OSError, WrapError):
-        return False
-    given = found.get("import") if isinstance(found, Mapping) else None
-    bare = os.path.splitext(lower.path)[0]
-    for item in given if isinstance(given, list) else [given]:
-        wanted = item.get("path") if isinstance(item, Mapping) else item
-        if isinstance(wanted, str) and wanted:
-            end = os.path.splitext(wanted)[0] if wanted.endswith((".yaml", ".yml")) else wanted
-            if fnmatch.fnmatch(bare, "*/" + end.removeprefix("./").lstrip("/").replace("**", "*")):
-                return True
-    return False

@@ -8,8 +8,8 @@ from __future__ import annotations
 import threading
 
 from wrapper.auth import chain
+from wrapper.auth.lookup import truth
 from wrapper.auth.model import Auth
-from wrapper.auth.parse import truth
 from wrapper.errors import WrapError
 from wrapper.world import World
 

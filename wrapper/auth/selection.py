@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wrapper.auth.lookup import match
 from wrapper.auth.model import OFF_WORDS, SELECT, Auth, Choice, Setting
-from wrapper.auth.parse import match
 from wrapper.errors import ConfigError, Interrupted, Location, NeedsLogin, near
 from wrapper.world import World
 

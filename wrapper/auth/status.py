@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from wrapper.auth import chain, delivery, sessions
+from wrapper.auth.lookup import follow
 from wrapper.auth.model import Auth, Credential, Entry
-from wrapper.auth.parse import follow
 from wrapper.errors import AuthError
 from wrapper.world import World
 

@@ -1,0 +1,100 @@
+"""`auth list` and `list identities`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wrapper.cli.auth_section import (
+    Format,
+    Tags,
+    has_tag,
+    read,
+)
+from wrapper.errors import ConfigError, UsageError, near
+
+if TYPE_CHECKING:
+    from wrapper.auth.model import Auth, Entry
+    from wrapper.cli.session import Session
+    from wrapper.world import World
+
+
+def list_all(
+    ctx: typer.Context,
+    form: Format = None,
+    providers: Annotated[
+        str | None, typer.Option("--providers", help="Only these providers (a,b; empty: all).")
+    ] = None,
+    identities: Annotated[
+        str | None, typer.Option("--identities", help="Only these identities (a,b; empty: all).")
+    ] = None,
+    tags: Tags = "",
+) -> int:
+    """List providers and identities: tree, table, json, yaml, graphviz, mermaid, markdown."""
+    return _list(ctx.obj, form or "tree", providers, identities, tags)
+
+
+def list_identities(ctx: typer.Context, form: Format = None) -> int:
+    """List the identities."""
+    return _list(ctx.obj, form or "table", None, "", "")
+
+
+def _list(
+    session: Session, form: str, providers: str | None, identities: str | None, tags: str
+) -> int:
+    from wrapper.auth import listing
+
+    if providers is not None and identities is not None:
+        raise UsageError("--providers and --identities are mutually exclusive")
+    if form not in listing.FORMATS:
+        listing.render(form, None)  # type: ignore[arg-type]
+    auth, world = read(session)
+    shown = listing.Shown(
+        auth,
+        [] if identities is not None else _some(auth.providers, providers, tags, "provider"),
+        [] if providers is not None else _some(auth.identities, identities, tags, "identity"),
+        _left(auth, world),
+    )
+    world.stdout.write(listing.render(form, shown))
+    return 0
+
+
+def _some(known: Any, wanted: str | None, tags: str, role: str) -> list[Entry]:
+    from wrapper.auth.lookup import match
+
+    names = list(known)
+    if wanted:
+        names = []
+        for word in (w.strip() for w in wanted.split(",") if w.strip()):
+            name = match(word, known)
+            if name is None:
+                raise ConfigError(f'{role} "{word}" is not defined', hint=near(word, list(known)))
+            names.append(name)
+    asked = [tag.strip() for tag in tags.split(",") if tag.strip()]
+    entries = [known[name] for name in sorted(set(names), key=lambda n: (n.lower(), n))]
+    return [e for e in entries if not asked or has_tag(e, asked)]
+
+
+def _left(auth: Auth, world: World) -> dict[str, float]:
+    """Return the seconds that each stored session has left; ATMOS_TEST_NOW is the clock if set."""
+    import contextlib
+    from datetime import datetime
+
+    from wrapper.auth import chain
+    from wrapper.errors import WrapError
+
+    now = world.now()
+    given = world.environ.get("ATMOS_TEST_NOW", "")
+    if given:
+        with contextlib.suppress(ValueError):
+            now = datetime.fromisoformat(given).timestamp()
+    left = {}
+    for name in auth.identities:
+        try:
+            found = chain.cached(auth, name, world)
+        except WrapError:
+            continue
+        if found is not None and found.expires is not None:
+            left[name] = found.expires - now
+    return left
