@@ -139,10 +139,17 @@ class _Load:
             cli_config_path=shown,
         )
 
+    def _given(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the files and directories that flags or variables name."""
+        environ = self.world.environ
+        return (
+            self.options.config_files or _split(environ.get("ATMOS_CONFIG", "")),
+            self.options.config_dirs or _split(environ.get("ATMOS_CONFIG_PATH", "")),
+        )
+
     def _sources(self) -> tuple[list[files.Source], str]:
         environ = self.world.environ
-        named = self.options.config_files or _split(environ.get("ATMOS_CONFIG", ""))
-        directories = self.options.config_dirs or _split(environ.get("ATMOS_CONFIG_PATH", ""))
+        named, directories = self._given()
         if named or directories:
             shown = [os.path.dirname(name) or "." for name in named] + list(directories)
             text = shown[0] if len(shown) == 1 else "".join(f"{path};" for path in shown)
@@ -154,7 +161,7 @@ class _Load:
         """Return the directory of the last file found; of several given, of the last with a base."""
         if not sources:
             return ""
-        if not (self.options.config_files or self.world.environ.get("ATMOS_CONFIG")):
+        if not any(self._given()):
             return os.path.dirname(sources[-1].path)
         given = {source.path for source in sources}
         with_base = [p.path for p in self.ranked if p.path in given and "base_path" in p.data]
