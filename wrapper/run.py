@@ -161,7 +161,8 @@ def terraform(
         return 0
     steps.refuse(component, invocation)
     shell = section_env(loaded.data.get("env") or {}).apply(loaded.environ)
-    if invocation.subcommand == "generate" and not commands.needs_identity(component):
+    signed = invocation.use_functions and commands.needs_identity(component)
+    if invocation.subcommand == "generate" and not signed:
         if invocation.use_functions:
             skip = frozenset(invocation.skip_functions)
             component = stacks.evaluate(component, loaded, world, shell, skip=skip)

@@ -12,22 +12,22 @@ from wrapper.errors import StackError
 from wrapper.terraform import gojson
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (1.0, "1"),
-        (1.5, "1.5"),
-        (-0.25, "-0.25"),
-        (1e20, "100000000000000000000"),
-        (1e21, "1e+21"),
-        (-2.5e30, "-2.5e+30"),
-        (0.000001, "0.000001"),
-        (1e-7, "1e-07"),
-        (1.234e-9, "1.234e-09"),
-        (5e-324, "5e-324"),
-        (12345678901234567890, "12345678901234567890"),
-    ],
-)
+NUMBERS: list[tuple[float, str]] = [
+    (1.0, "1"),
+    (1.5, "1.5"),
+    (-0.25, "-0.25"),
+    (1e20, "100000000000000000000"),
+    (1e21, "1e+21"),
+    (-2.5e30, "-2.5e+30"),
+    (0.000001, "0.000001"),
+    (1e-7, "1e-07"),
+    (1.234e-9, "1.234e-09"),
+    (5e-324, "5e-324"),
+    (12345678901234567890, "12345678901234567890"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), NUMBERS)
 def test_numbers(value: object, text: str) -> None:
     assert gojson.dumps(value) == text
 
