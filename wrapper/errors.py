@@ -114,7 +114,9 @@ def near(wanted: str, names: Sequence[str]) -> str | None:
     if not folded:
         import difflib
 
-        folded = difflib.get_close_matches(wanted, list(names), n=3, cutoff=0.6)
+        lower = {name.lower(): name for name in names}
+        close = difflib.get_close_matches(wanted.lower(), list(lower), n=3, cutoff=0.6)
+        folded = [lower[name] for name in close]
     if not folded:
         return None
     return "did you mean " + " or ".join(f'"{name}"' for name in folded) + "?"

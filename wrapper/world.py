@@ -50,7 +50,7 @@ class World(NamedTuple):
 def real() -> World:
     """Return the machine as this process sees it."""
     return World(
-        environ=dict(os.environ),
+        environ=_environ(),
         cwd=_cwd(),
         stdin=sys.stdin,
         stdout=sys.stdout,
@@ -60,6 +60,24 @@ def real() -> World:
         stderr_tty=_is_tty(2),
         open_browser=_open_browser,
     )
+
+
+def _environ() -> dict[str, str]:
+    """Return the environment that this process was given.
+
+    Python sets LC_CTYPE itself where no locale is named (PEP 538); programs that we start must not
+    inherit that.
+    """
+    environ = dict(os.environ)
+    if environ.get("LC_CTYPE") in ("C.UTF-8", "C.utf8", "UTF-8"):
+        try:
+            with open("/proc/self/environ", "rb") as stream:
+                given = stream.read().split(b"\0")
+        except OSError:
+            return environ
+        if not any(entry.startswith(b"LC_CTYPE=") for entry in given):
+            del environ["LC_CTYPE"]
+    return environ
 
 
 def _cwd() -> str:
