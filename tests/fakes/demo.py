@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from tests.fakes import aws, demo_repository
 
@@ -30,14 +30,41 @@ class Step(NamedTuple):
     output: str
 
 
+class Stopped(BaseException):
+    """A signal asked the demo to stop; it is raised only where nothing would be left behind."""
+
+
+class Hold:
+    """Keep signals back while a program is being started or ended."""
+
+    depth = 0
+    pending = 0
+
+    def __enter__(self) -> None:
+        Hold.depth += 1
+
+    def __exit__(self, *_: object) -> None:
+        Hold.depth -= 1
+        if Hold.pending and not Hold.depth:
+            raise Stopped(Hold.pending)
+
+    @staticmethod
+    def handle(number: int, _frame: object) -> None:
+        """Answer a signal: stop now, or after what must not be cut."""
+        if Hold.depth:
+            Hold.pending = number
+            return
+        raise Stopped(number)
+
+
 class DemoError(Exception):
     """The demo did not show what it is there to show."""
 
 
 def main(place: Path) -> int:
     """Run the demo in a directory, which is emptied first; return 0 if all went as told."""
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGHUP, _stop)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, Hold.handle)
     shutil.rmtree(place, ignore_errors=True)
     home = place / "home"
     home.mkdir(parents=True)
@@ -48,9 +75,9 @@ def main(place: Path) -> int:
     except DemoError as error:
         print(f"\nerror: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except Stopped as stopped:
         print("\nstopped; nothing is left running", file=sys.stderr)
-        return 130
+        return 128 + int(stopped.args[0])
     finally:
         shutil.rmtree(home, ignore_errors=True)
     title(f"Done in {time.monotonic() - began:.0f} s; nothing is left running")
@@ -167,24 +194,27 @@ def command(argv: Sequence[str], environment: dict[str, str], cwd: Path) -> Step
     shown = " ".join("'…'" if "\n" in word else word.removeprefix(f"{BIN}/") for word in argv)
     print(f"\n$ {shown}", flush=True)
     began = time.monotonic()
-    process = subprocess.Popen(
-        [str(BIN / argv[0]), *argv[1:]],
-        env=environment,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
     lines: list[str] = []
+    process: subprocess.Popen[str] | None = None
     try:
+        with Hold():
+            process = subprocess.Popen(
+                [str(BIN / argv[0]), *argv[1:]],
+                env=environment,
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+        assert process.stdout is not None
         for line in process.stdout:
             print(f"  {line}", end="", flush=True)
             lines.append(line)
         code = process.wait(timeout=120)
     except BaseException:
-        _end(process)
+        if process is not None:
+            _end(process)
         raise
     seconds = time.monotonic() - began
     if code:
@@ -198,19 +228,15 @@ def title(text: str) -> None:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    try:
-        process.wait(timeout=0.5)
-    except subprocess.TimeoutExpired:
-        process.terminate()
-        try:
-            process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _stop(number: int, frame: object) -> NoReturn:
-    raise SystemExit(128 + number)
+    with Hold():
+        for ask, seconds in ((None, 0.5), (process.terminate, 30), (process.kill, 10)):
+            if ask is not None:
+                ask()
+            try:
+                process.wait(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                continue
+            return
 
 
 if __name__ == "__main__":
