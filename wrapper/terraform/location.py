@@ -28,7 +28,7 @@ def component_name(config: Config, world: World, given: str, stack: str) -> str:
     from wrapper import stacks
 
     names = stacks.component_names(config, world, stack)
-    if not explicit and given in names:
+    if given in names:
         return given
     root, real = os.path.realpath(config.terraform_dir), os.path.realpath(path)
     if not config.terraform_dir or not real.startswith(root + os.sep):

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from wrapper.errors import StackError
 from wrapper.terraform import gojson
 
-
 NUMBERS: list[tuple[float, str]] = [
     (1.0, "1"),
     (1.5, "1.5"),
@@ -33,7 +32,13 @@ def test_numbers(value: object, text: str) -> None:
 
 
 def test_document_has_sorted_keys_two_spaces_and_no_html_escapes() -> None:
-    value = {"b": [1, {"c": "<&>\t\u2028é"}], "a": {}, "l": [], "n": None, "t": True}
+    value: dict[str, object] = {
+        "b": [1, {"c": "<&>\t\u2028é"}],
+        "a": {},
+        "l": [],
+        "n": None,
+        "t": True,
+    }
     assert gojson.document(value).decode() == (
         "{\n"
         '  "a": {},\n'
