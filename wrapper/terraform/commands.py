@@ -40,7 +40,10 @@ def generate(component: Component, config: Config, invocation: Invocation, world
 
     Raises: StackError, StoreError. Source: reference/atmos-stacks.md 5.8.
     """
-    directory = files.directory(component, config)
+    if invocation.file:  # the module itself need not be there
+        directory = os.path.join(config.terraform_dir, files.module(component, config))
+    else:
+        directory = files.directory(component, config)
     if invocation.words == ("backend",):
         target, data = files.BACKEND, files.backend(component)
     else:
