@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,7 @@ AMBIENT_POINTERS = (
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_REGION",
     "AWS_DEFAULT_REGION",
 )  # fmt: skip
+_SECRET_NAME = re.compile(r"(?i)password|secret|token(?!_url)|private_key")
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
 
 
@@ -91,12 +93,20 @@ def _digest(inputs: Sequence[Any]) -> str:
 
 
 def plain(value: Any, *, places: bool = False) -> Any:
-    """Return configuration as JSON without secrets; `places` keeps where files hold them."""
+    """Return configuration as JSON.
+
+    IAM users' keys are never in it. With `places`, for what is written down: nothing that is called
+    a secret is, only where the keys are to be found.
+    """
     if isinstance(value, references.Secret):
         place = value.place()
         return place if places or "variable" in place else {}
     if isinstance(value, Mapping):
-        return {str(k): plain(v, places=places) for k, v in value.items()}
+        return {
+            str(k): plain(v, places=places)
+            for k, v in value.items()
+            if not (places and isinstance(v, str) and _SECRET_NAME.search(str(k)))
+        }
     if isinstance(value, list):
         return [plain(v, places=places) for v in value]
     return value

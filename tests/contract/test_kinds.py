@@ -1,0 +1,159 @@
+"""What every kind of the registry must keep to."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.fakes.aws import Fake
+from wrapper import world as outside
+from wrapper.auth.kinds import IDENTITY_KINDS, KINDS, PROVIDER_KINDS, module
+from wrapper.auth.model import Credential, Entry
+from wrapper.env import EnvDelta
+from wrapper.errors import AuthError
+from wrapper.world import World
+
+NOW = 1_800_000_000.0
+BASE = Credential(
+    "aws",
+    {"access_key_id": "KEY", "secret_access_key": "SECRET", "session_token": "TOKEN"},
+    NOW + 3600,
+    "arn:aws:iam::111111111111:user/base",
+    "us-east-1",
+    NOW,
+)
+
+
+class Row(NamedTuple):
+    """One kind: its configuration, made for a fake cloud, and the credential it starts from."""
+
+    raw: Callable[[Fake], dict[str, Any]]
+    base: Callable[[Fake], Credential | None]
+    cloud: str
+
+
+def _nothing(fake: Fake) -> None:
+    return None
+
+
+def _user(fake: Fake) -> dict[str, Any]:
+    user = fake.user("111111111111", "ci")
+    keys = {"access_key_id": user.access_key_id, "secret_access_key": user.secret_access_key}
+    return {"kind": "aws/user", "credentials": keys, "spec": {"endpoint_url": fake.endpoint}}
+
+
+def _role(fake: Fake) -> dict[str, Any]:
+    user = fake.user("111111111111", "ci")
+    role = fake.role("222222222222", "it", trusts=user.arn)
+    fake.allow(user.arn, "sts:AssumeRole", role)
+    spec = {"endpoint_url": fake.endpoint}
+    return {"kind": "aws/assume-role", "principal": {"assume_role": role}, "spec": spec}
+
+
+def _user_credential(fake: Fake) -> Credential:
+    user = fake.user("111111111111", "ci")
+    keys = {"access_key_id": user.access_key_id, "secret_access_key": user.secret_access_key}
+    return Credential("aws", keys, None, user.arn, "us-east-1", NOW)
+
+
+def _ambient(fake: Fake) -> dict[str, Any]:
+    os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"] = "KEY", "SECRET"
+    return {"kind": "aws/ambient", "principal": {"region": "eu-north-1"}}
+
+
+ROWS = {
+    "aws/user": Row(_user, _nothing, "aws"),
+    "aws/assume-role": Row(_role, _user_credential, "aws"),
+    "aws/ambient": Row(_ambient, _nothing, "aws"),
+    "ambient": Row(lambda _: {"kind": "ambient"}, _nothing, ""),
+    "mock": Row(lambda _: {"kind": "mock"}, lambda _: BASE, "mock"),
+    "mock/aws": Row(lambda _: {"kind": "mock/aws"}, lambda _: BASE, "mock"),
+}
+
+
+@pytest.fixture(autouse=True)
+def restored_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+
+
+@pytest.fixture
+def world(home: Path) -> World:
+    return outside.real()._replace(
+        environ={"HOME": str(home)}, now=lambda: NOW, stdin_tty=False, stderr=io.StringIO()
+    )
+
+
+def entry(kind: str, raw: dict[str, Any]) -> Entry:
+    return Entry("identity", "dev", kind, raw)
+
+
+def test_every_registered_kind_has_a_row() -> None:
+    assert set(ROWS) == set(KINDS)
+
+
+def test_every_registered_kind_is_a_known_one() -> None:
+    assert set(KINDS) <= {*PROVIDER_KINDS, *IDENTITY_KINDS}
+
+
+@pytest.mark.parametrize("kind", sorted({*PROVIDER_KINDS, *IDENTITY_KINDS} - set(KINDS)))
+def test_a_known_kind_without_a_module_is_refused_by_name(kind: str) -> None:
+    with pytest.raises(AuthError) as caught:
+        module(entry(kind, {"kind": kind}))
+    assert caught.value.message == f'kind "{kind}" is not supported by this version'
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_module_offers_the_protocol(kind: str) -> None:
+    found = module(entry(kind, {"kind": kind}))
+    names = ("parse", "obtain", "environment", "forget")
+    assert [callable(getattr(found, name)) for name in names] == [True] * 4
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_obtain_gives_a_credential_that_shows_no_secret(
+    kind: str, fake_aws: Fake, world: World
+) -> None:
+    row = ROWS[kind]
+    raw, base = row.raw(fake_aws), row.base(fake_aws)
+    implementation = module(entry(kind, raw))
+    found = implementation.obtain(implementation.parse("dev", raw), base, world)
+    assert found.cloud == row.cloud
+    assert found.issued == NOW
+    assert [v for v in found.fields.values() if v and v in repr(found)] == []
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_spec_shows_no_secret(kind: str, fake_aws: Fake) -> None:
+    raw = ROWS[kind].raw(fake_aws)
+    secret = raw.get("credentials", {}).get("secret_access_key", "no secret at all")
+    assert secret not in repr(module(entry(kind, raw)).parse("dev", raw))
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_environment_is_pure(kind: str, fake_aws: Fake, world: World, tmp_path: Path) -> None:
+    raw = ROWS[kind].raw(fake_aws)
+    implementation = module(entry(kind, raw))
+    spec = implementation.parse("dev", raw)
+    before = (sorted(tmp_path.rglob("*")), dict(os.environ))
+    first = implementation.environment(spec, BASE, world)
+    second = implementation.environment(spec, BASE, world)
+    assert isinstance(first, EnvDelta)
+    assert tuple(first) == tuple(second)
+    assert (sorted(tmp_path.rglob("*")), dict(os.environ)) == before
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_forget_can_be_repeated(kind: str, fake_aws: Fake, world: World) -> None:
+    raw = ROWS[kind].raw(fake_aws)
+    implementation = module(entry(kind, raw))
+    spec = implementation.parse("dev", raw)
+    implementation.forget(spec, world)
+    assert implementation.forget(spec, world) == ()
