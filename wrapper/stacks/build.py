@@ -201,12 +201,11 @@ def refresh(
     stale = [path for path in changed or () if path.endswith(EXTENSIONS) and os.path.isfile(path)]
     again = catalog.below(settings) if whole else list(dict.fromkeys((*todo, *stale)))
     fresh, docs = parse_all(settings, again)
-    for path, now, _, _ in docs:
-        stamps[path] = now
+    stamps |= {path: now for path, now, _, _ in docs}
     update = listings(settings, todo, read, fresh)
     found |= update.listings
     depends |= update.depends
-    old = index.watched() or {}
+    old = index.watched()
     needed = [*manifests, *(one for some in depends.values() for one in some)]
     if "" in needed:
         needed += catalog.below(settings)
@@ -220,6 +219,7 @@ def refresh(
         [(name, path) for path in todo for name in _names(found[path], path, settings)],
         [path for path in before if path not in found],
         docs,
+        "\n".join(dict.fromkeys(line for path in manifests for line in found[path].problems)),
         whole=whole,
     )
     return {path: found[path] for path in manifests}

@@ -134,7 +134,6 @@ def _template(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
     import json
 
     from wrapper.stacks import template
-
     from wrapper.stacks.settings import settings_of
 
     text = argument

@@ -130,7 +130,7 @@ class Loader:
             kind: _over(after.get(kind), inside.get(kind), self.settings.strategy)
             for kind in {*after, *inside}
         }
-        data = _with_overrides(data, path, final, overridden)
+        data = _with_overrides(data, final, overridden)
         merged = merge_all([*layers, data], self.settings.strategy)
         # What this file hands on to those processed later: all before it, and its own on top.
         handed = {
@@ -166,7 +166,7 @@ class Loader:
                 return [], []
             from wrapper.stacks import rendering
 
-            wanted = rendering.import_path(item, path, carried, self.where(path, position))
+            wanted = rendering.import_path(item, carried, self.where(path, position))
             templated = "{{" in wanted
         key = (os.path.dirname(path) if wanted.startswith(("./", "../")) else "", wanted)
         if key not in self.found:
@@ -225,7 +225,7 @@ def is_remote(path: str) -> bool:
         return False
     if "://" in path or "::" in path or "//" in path or path.startswith("git@"):
         return True
-    first = path.split("/")[0]
+    first = path.partition("/")[0]
     return path.endswith(".git") or (
         "." in first.strip(".") and "/" in path and first.rpartition(".")[2].isalpha()
     )
@@ -337,7 +337,6 @@ def _ids(scope: _Scope) -> list[int]:
 
 def _with_overrides(
     data: dict[str, Any],
-    path: str,
     final: Mapping[str, _Scope],
     overridden: dict[tuple[str, str], tuple[Source, ...]],
 ) -> dict[str, Any]:

@@ -75,9 +75,7 @@ class Index:
 
         self.key = _key(settings, world)
         self.directory = files.cache_dir(world.environ)
-        self.path = os.path.join(
-            self.directory, f"index-{_digest(settings.stacks_dir)[:16]}.sqlite"
-        )
+        self.path = os.path.join(self.directory, f"index-{_short(settings.stacks_dir)}.sqlite")
         self._base: sqlite3.Connection | None = None
         self._opened = False
 
@@ -122,8 +120,13 @@ class Index:
         self._base = None
         self._opened = False
 
-    def watched(self) -> dict[str, int] | None:
-        """Return every path the listings depend on with its stamp; None without an index."""
+    def watched(self) -> dict[str, int]:
+        """Return every path the listings depend on with its stamp."""
+        both = self._watch()
+        return {} if both is None else dict(zip(*both, strict=True))
+
+    def _watch(self) -> tuple[list[str], array[int]] | None:
+        """Return the watched paths and their stamps; None without an index."""
         rows = self._rows("SELECT value FROM meta WHERE key IN ('paths', 'stamps') ORDER BY key")
         if len(rows) != 2 or not all(isinstance(row[0], bytes) for row in rows):
             return None
@@ -133,16 +136,16 @@ class Index:
             paths = rows[0][0].decode("utf-8", "surrogateescape").split("\0")
         except (ValueError, UnicodeError):
             return None
-        return dict(zip(paths, stamps, strict=True)) if len(paths) == len(stamps) else None
+        return (paths, stamps) if len(paths) == len(stamps) else None
 
     def changed(self) -> set[str] | None:
         """Return the watched paths that changed; None when nothing is known."""
-        watched = self.watched()
-        if watched is None:
+        both = self._watch()
+        if both is None:
             return None
         status = os.stat
         found: set[str] = set()
-        for path, known in watched.items():
+        for path, known in zip(*both, strict=True):
             try:
                 one = status(path)
             except OSError:
@@ -184,10 +187,10 @@ class Index:
         """Say whether a file is a top-level manifest."""
         return bool(self._rows("SELECT 1 FROM manifests WHERE path = ?", path))
 
-    def problems(self) -> list[str]:
-        """Return the stored problems of all manifests, as JSON lists."""
-        rows = self._rows("SELECT problems FROM manifests WHERE problems != '[]' ORDER BY path")
-        return [row[0] for row in rows]
+    def problems(self) -> str:
+        """Return the stored problems of all manifests, one to a line."""
+        rows = self._rows("SELECT value FROM meta WHERE key = 'problems'")
+        return str(rows[0][0]) if rows else ""
 
     def listings(self) -> dict[str, Stored]:
         """Return the stored listings by path of the manifest."""
@@ -201,6 +204,7 @@ class Index:
         stacks: Iterable[tuple[str, str]],
         gone: Iterable[str],
         docs: Iterable[tuple[str, int, str, str]],
+        problems: str,
         *,
         whole: bool,
     ) -> None:
@@ -230,8 +234,9 @@ class Index:
             base.executemany("INSERT OR REPLACE INTO stacks VALUES (?, ?)", stacks)
             base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", docs)
             paths = "\0".join(watched).encode("utf-8", "surrogateescape")
-            values = {
+            values: dict[str, Any] = {
                 "key": self.key,
+                "problems": problems,
                 "paths": paths,
                 "stamps": array("q", watched.values()).tobytes(),
             }
@@ -289,16 +294,17 @@ def _key(settings: Settings, world: World) -> str:
     ]
     if "env" in settings.name_template:
         parts.append(repr(sorted(world.environ.items())))
-    return _digest("\0".join(parts))
+    return "\0".join(parts).encode("utf-8", "backslashreplace").hex()
 
 
-def _digest(text: str) -> str:
-    import hashlib
+def _short(text: str) -> str:
+    """Return a name for a path. Two paths of one name take turns: the key holds the path."""
+    import zlib
 
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    data = text.encode("utf-8", "surrogateescape")
+    return f"{zlib.crc32(data):08x}{zlib.adler32(data):08x}"
 
 
 def _quoted(path: str) -> str:
-    from urllib.parse import quote
-
-    return quote(path)
+    """Return a path for an sqlite URI."""
+    return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -18,6 +18,8 @@ from wrapper.stacks.settings import Settings, truth
 if TYPE_CHECKING:
     from wrapper.stacks.imports import Entry
 
+# Sections of a file that its own templates may read.
+_CONTEXT = ("settings", "vars", "env")
 _EXACT = re.compile(r"\s*\{\{-?\s*((?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*-?\}\}\s*\Z")
 
 
@@ -52,7 +54,7 @@ def _file_context(data: dict[str, Any], path: str) -> dict[str, Any]:
     from wrapper.stacks import localvalues
 
     own = localvalues.of_file(data, path)
-    known = {key: data[key] for key in ("settings", "vars", "env") if key in data}
+    known: dict[str, Any] = {key: data[key] for key in _CONTEXT if key in data}
     return {**known, "locals": own} if own else {}
 
 
@@ -79,7 +81,7 @@ def _parse_text(
     return without_locals(data)
 
 
-def import_path(entry: Entry, path: str, carried: Mapping[str, Any], at: Location) -> str:
+def import_path(entry: Entry, carried: Mapping[str, Any], at: Location) -> str:
     """Return an import's path rendered over earlier imports and its own context."""
     data = {**carried, **entry.context}
     try:
@@ -103,7 +105,7 @@ def with_locals(data: dict[str, Any], path: str) -> dict[str, Any]:
     own = localvalues.of_file(data, path)
     if not _has_template(rest):
         return rest
-    known = {key: rest[key] for key in ("settings", "vars", "env") if key in rest}
+    known: dict[str, Any] = {key: rest[key] for key in _CONTEXT if key in rest}
     context = {**known, "locals": own}
     try:
         rendered = typed(rest, context, path, Location(path, 1, 1), True)

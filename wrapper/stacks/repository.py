@@ -73,11 +73,9 @@ class Repository:
             told = [line for one in self._listings.values() for line in one.problems]
             warn(self.world, told)
 
-    def _tell(self, problems: list[str]) -> None:
+    def _tell(self, problems: str) -> None:
         if problems and not self.quiet:
-            import json
-
-            warn(self.world, [line for one in problems for line in json.loads(one)])
+            warn(self.world, problems.split("\n"))
 
     def by_name(self, stack: str) -> list[str]:
         """Return the manifests that hold components of a stack, by path."""

@@ -145,15 +145,16 @@ def _body(tree: Tree, kind: str, name: str, components: Mapping[str, Any]) -> Ma
 
 def _setter(tree: Tree, keys: tuple[str, ...]) -> str:
     """Return the file that set a key last, or the manifest."""
+    data: Any
     for source in reversed(tree.files):
-        data: Any = source.data
+        data = source.data
         for key in keys:
             if not isinstance(data, Mapping) or key not in data:
                 break
             data = data[key]
         else:
             return source.path
-    return tree.path
+    return str(tree.path)
 
 
 def _invalid(tree: Tree, keys: tuple[str, ...], label: str, settings: Settings) -> StackError:
