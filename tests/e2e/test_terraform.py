@@ -106,7 +106,7 @@ def test_approval_at_the_terminal(cli: Cli, module: Path) -> None:
         cli.program,
         ["terraform", "apply", "app", "-s", "dev"],
         cwd=str(cli.cwd),
-        env=cli.child_environment(None),  # type: ignore[arg-type]
+        env=cli.child_environment(None),
         timeout=30,
         encoding="utf-8",
     )

@@ -64,7 +64,7 @@ def main(argv: Sequence[str], world: World) -> int:
         world.stdout.write(HELP)
         return 0
     world = args.enter(line.given, world)
-    if _is_immediate(invocation):
+    if line.asks_terraform or _is_immediate(invocation):
         return _immediately(line.given, invocation, world)
     if invocation.subcommand == "clean" and invocation.component is None and not line.multi:
         return _clean_all(line.given, invocation, world)
@@ -77,10 +77,9 @@ def main(argv: Sequence[str], world: World) -> int:
 
 
 def _is_immediate(invocation: Invocation) -> bool:
-    """Say whether Terraform is asked for something that has no component: its help, its version."""
-    asked = any(a in ("-help", "-h", "-version", "-v") for a in invocation.arguments)
+    """Say whether Terraform is asked for something that has no component."""
     bare = invocation.subcommand in _BARE and invocation.component is None
-    return bare or asked or not invocation.subcommand
+    return bare or not invocation.subcommand
 
 
 def _immediately(given: Globals, invocation: Invocation, world: World) -> int:

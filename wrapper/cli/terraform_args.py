@@ -83,12 +83,16 @@ _VARIABLES = {
 
 
 class Line(NamedTuple):
-    """A terraform command line. `wants_help` is set for `--help`, `multi` names a bulk flag."""
+    """A terraform command line. `wants_help` is set for `--help`, `multi` names a bulk flag.
+
+    `asks_terraform` is set for `-help` and `-version`, which Terraform answers without a component.
+    """
 
     given: Globals
     invocation: Invocation
     wants_help: bool
     multi: str
+    asks_terraform: bool = False
 
 
 def split(argv: Sequence[str], environ: Mapping[str, str]) -> Line:
@@ -105,7 +109,7 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> Line:
     given: list[Found] = []
     bare: list[str] = []
     rest: list[str] = []
-    wants_help = False
+    wants_help = asks_terraform = False
     index = 0
     while index < len(argv):
         token = argv[index]
@@ -122,6 +126,7 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> Line:
             wants_help = True
         elif token.startswith("-") and token != "-":
             _check(token, bare)
+            asks_terraform = asks_terraform or token in ("-help", "-version", "-v")
             rest.append(token)
             if token in VALUED and index < len(argv):
                 rest.append(argv[index])
@@ -130,7 +135,8 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> Line:
             bare.append(token)
         else:
             rest.append(token)
-    return _line(given, bare, rest, environ, wants_help)
+    line = _line(given, bare, rest, environ, wants_help)
+    return line._replace(asks_terraform=asks_terraform)
 
 
 def _flags(bare: Sequence[str]) -> tuple[Flag, ...]:
