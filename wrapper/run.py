@@ -50,13 +50,19 @@ def auth_of(config: Config, component: Component | None, world: World) -> Auth:
 
 def chosen(
     config: Config, component: Component | None, wanted: Setting | None, world: World
-) -> tuple[Auth, Choice]:
+) -> tuple[Auth | None, Choice]:
     """Return the merged `auth` and the identity that a command uses, nobody signed in yet.
 
+    None instead of `auth` when identities are switched off.
     Raises: ConfigError, NeedsLogin, Interrupted.
     """
     from wrapper import auth, ui
+    from wrapper.auth import selection
 
+    wish = selection.wish(wanted, world)
+    if wish is not None and selection.is_off(wish):
+        # Also the way out of a broken `auth` section: it is not even read.
+        return None, auth.Choice(None, f"switched off by {wish.source}")
     known = auth_of(config, component, world)
     for warning in known.warnings:
         place = f" ({warning.at[0]})" if warning.at else ""
@@ -82,7 +88,7 @@ def sign_in(
     base = dict(config.environ if environ is None else environ)
     world = world._replace(environ=dict(config.environ))
     known, choice = chosen(config, component, wanted, world)
-    if choice.name is None:
+    if known is None or choice.name is None:
         ui.info(world, f"no identity: {choice.why}")
         return Ready(choice, EnvDelta(), base)
     for warning in auth.sign_in(known, choice.name, world):
@@ -105,13 +111,24 @@ def as_identity(
     The component's `env` is laid over `environ`; what the identity sets and removes wins over both.
     Source: reference/atmos-stacks.md 5.7.
     """
-    from wrapper import stacks
-
-    if invocation is None or invocation.use_functions:
-        skip = frozenset(invocation.skip_functions if invocation else ())
-        component = stacks.evaluate(component, config, world, ready.environ, skip=skip)
+    component = _evaluated(component, config, world, ready.environ, invocation)
     own = section_env(component.section.get("env") or {})
     return component, ready.delta.apply(own.apply(environ))
+
+
+def _evaluated(
+    component: Component,
+    config: Config,
+    world: World,
+    environ: Mapping[str, str],
+    invocation: Invocation | None,
+) -> Component:
+    from wrapper import stacks
+
+    if invocation is not None and not invocation.use_functions:
+        return component
+    skip = frozenset(invocation.skip_functions if invocation else ())
+    return stacks.evaluate(component, config, world, environ, skip=skip)
 
 
 def write_files(delta: EnvDelta) -> None:
@@ -161,16 +178,12 @@ def terraform(
         return 0
     steps.refuse(component, invocation)
     shell = section_env(loaded.data.get("env") or {}).apply(loaded.environ)
-    signed = invocation.use_functions and commands.needs_identity(component)
-    if invocation.subcommand == "generate" and not signed:
-        if invocation.use_functions:
-            skip = frozenset(invocation.skip_functions)
-            component = stacks.evaluate(component, loaded, world, shell, skip=skip)
-        return commands.generate(component, loaded, invocation, world)
-    if invocation.dry_run:
+    ready = None
+    environ = section_env(component.section.get("env") or {}).apply(shell)
+    if invocation.subcommand == "generate" and not commands.needs_identity(component):
+        component = _evaluated(component, loaded, world, shell, invocation)
+    elif invocation.dry_run:
         chosen(loaded, component, wanted, world)
-        ready = None
-        environ = section_env(component.section.get("env") or {}).apply(shell)
     else:
         ready = sign_in(loaded, component, wanted, world, environ=shell)
         component, environ = as_identity(ready, loaded, component, world, shell, invocation)
