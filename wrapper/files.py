@@ -51,9 +51,24 @@ def make_private_dir(path: str) -> None:
     Raises: StoreError when that is not possible.
     """
     try:
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        _make_dirs(path)
     except OSError as error:
         raise _store_error("make the directory", path, error) from error
+
+
+def _make_dirs(path: str) -> None:
+    """Make what is missing; `os.makedirs` gives its mode to the last directory only."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileNotFoundError:
+        parent = os.path.dirname(path)
+        if parent in ("", path):
+            raise
+        _make_dirs(parent)
+        _make_dirs(path)
+    except OSError:
+        if not os.path.isdir(path):
+            raise
 
 
 def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
