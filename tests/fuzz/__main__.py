@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import copy
 import io
-import multiprocessing
 import os
 import random
 import signal
@@ -18,6 +17,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ from wrapper import auth, config, stacks, world
 from wrapper.errors import WrapError
 
 KEPT = aws.CLONE / "build" / "fuzz"
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a disk would be the bottleneck
 LIMIT = 5  # seconds for one input
 FILES = (
     "atmos.yaml",
@@ -67,8 +68,10 @@ def main() -> int:
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     share = -(-options.inputs // options.jobs)
-    with multiprocessing.Pool(options.jobs) as pool:
-        parts = pool.starmap(run, [(f"{options.seed}-{job}", share) for job in range(options.jobs)])
+    # A worker that dies (a fault in C code) raises here; its input is then in MEMORY/fuzz-*.
+    with ProcessPoolExecutor(options.jobs) as pool:
+        seeds = [f"{options.seed}-{job}" for job in range(options.jobs)]
+        parts = list(pool.map(run, seeds, [share] * options.jobs))
     failures = [failure for _, found in parts for failure in found]
     refused = sum(count for count, _ in parts)
     for number, failure in enumerate(failures):
@@ -87,7 +90,7 @@ def run(seed: str, inputs: int) -> tuple[int, list[Failure]]:
     chance = random.Random(seed)
     refused, failures, places = 0, [], set()
     signal.signal(signal.SIGALRM, _too_slow)
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="fuzz-", dir=MEMORY) as scratch:
         repo = Path(scratch, "repo")
         demo_repository.write(repo)
         here = world.real()._replace(
