@@ -62,7 +62,7 @@ def chosen(
     wish = selection.wish(wanted, world)
     if wish is not None and selection.is_off(wish):
         # Also the way out of a broken `auth` section: it is not even read.
-        return None, auth.Choice(None, f"switched off by {wish.source}")
+        return None, auth.Choice(None, f"switched off by {wish.source}", off=True)
     known = auth_of(config, component, world)
     for warning in known.warnings:
         place = f" ({warning.at[0]})" if warning.at else ""

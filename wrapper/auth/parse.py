@@ -228,6 +228,9 @@ def _secrets(identities: dict[str, Entry], places: Places, world: World) -> froz
     """Put references in place of IAM users' keys; return the variables that hold such keys."""
     variables: set[str] = set()
     for name, entry in identities.items():
+        keys_aside = {k: v for k, v in entry.raw.items() if k != "credentials"}
+        raw = {**entry.raw, **references.evaluated(keys_aside, world.environ)}
+        entry = identities[name] = entry._replace(raw=raw)
         given = entry.raw.get("credentials")
         if not isinstance(given, Mapping):
             continue
@@ -263,6 +266,11 @@ def _passwords(section: Mapping[str, Any], world: World) -> frozenset[str]:
 def _checked(entry: Entry, places: Places) -> list[Problem]:
     plural = "providers" if entry.role == "provider" else "identities"
     found = []
+    function = references.function_in(entry.raw)
+    if function:
+        message = f"{entry.title}: {function} cannot be used in the auth section of a stack"
+        hint = "identities must be known before functions run; use !env, or put it into atmos.yaml"
+        found.append(_problem(entry.title, message, entry.at, USED, hint))
     for finding in rules.findings(entry):
         at = places.at(plural, entry.name, *finding.keys)
         message = f"{entry.title}: {finding.message}"

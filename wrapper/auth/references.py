@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+
+_FUNCTION = re.compile(r"!(?:exec|include|store|terraform|template|aws|random|unset)[\w.]*")
 
 
 class Secret(NamedTuple):
@@ -48,6 +51,28 @@ def trace(value: Any, path: str, keys: tuple[str, ...], environ: Mapping[str, st
     if written is None or written.startswith("!"):
         return Secret(text)
     return Secret(text, path=path, keys=keys)
+
+
+def evaluated(value: Any, environ: Mapping[str, str]) -> Any:
+    """Return configuration with `!env` put in place, as the text that a stack still holds."""
+    if isinstance(value, str) and value.startswith("!env "):
+        return _variable(value, environ).value
+    if isinstance(value, Mapping):
+        return {k: evaluated(v, environ) for k, v in value.items()}
+    if isinstance(value, list):
+        return [evaluated(v, environ) for v in value]
+    return value
+
+
+def function_in(value: Any) -> str:
+    """Return the name of a YAML function that is still text in a value, empty when there is none."""
+    if isinstance(value, str):
+        found = _FUNCTION.match(value)
+        return found[0] if found else ""
+    items = value.values() if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping | list):
+        return next((name for name in map(function_in, items) if name), "")
+    return ""
 
 
 def _variable(text: str, environ: Mapping[str, str]) -> Secret:

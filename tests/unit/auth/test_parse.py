@@ -162,3 +162,21 @@ def test_variables_of_credentials_are_withheld_and_no_secret_is_shown(check: Any
     )
     assert found.withheld == {"KEY", "SECRET", "ATMOS_KEYRING_PASSWORD"}
     assert "hush" not in repr(found)
+
+
+def test_a_variable_in_a_stack_is_put_in_place(check: Any) -> None:
+    role = "a: {kind: aws/assume-role, via: {provider: m}, principal: {assume_role: '!env ROLE'}}"
+    found = check(
+        "providers: {m: {kind: mock}}",
+        ("stack", f"identities: {{{role}}}"),
+        environ={"ROLE": "arn:x"},
+    )
+    assert found.identities["a"].raw["principal"] == {"assume_role": "arn:x"}
+
+
+def test_another_function_in_a_stack_stops_the_identity_that_has_it(check: Any) -> None:
+    role = "a: {kind: aws/assume-role, via: {provider: m}, principal: {assume_role: '!exec cmd'}}"
+    found = check("providers: {m: {kind: mock}}", ("stack", f"identities: {{{role}}}"))
+    assert told(found) == [
+        ('identity "a": !exec cannot be used in the auth section of a stack', ["1.yaml:1:14"], USED)
+    ]
