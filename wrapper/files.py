@@ -8,10 +8,16 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from wrapper.errors import StoreError
 
+if TYPE_CHECKING:
+    import threading
+
 NAME = "atmos-wrap"
+# Seconds within which whoever gets a lock has written its label.
+_LABELLED = 0.02
 
 
 def state_dir(environ: Mapping[str, str]) -> str:
@@ -142,8 +148,22 @@ def lock(path: str, label: str, waiting: Callable[[str], None] | None = None) ->
 
     `label` is written into the file for those who wait. When another process holds the lock,
     `waiting` is called once with the holder's label and pid, then this call waits. The lock goes
-    with the process. Raises: StoreError.
+    with the process. Threads of this process wait for each other silently. Raises: StoreError.
     """
+    import threading
+
+    mine = _between_threads.setdefault(path, threading.Lock())
+    with mine, _between_processes(path, label, waiting):
+        yield
+
+
+_between_threads: dict[str, threading.Lock] = {}
+
+
+@contextmanager
+def _between_processes(
+    path: str, label: str, waiting: Callable[[str], None] | None
+) -> Iterator[None]:
     make_private_dir(os.path.dirname(path))
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -154,6 +174,7 @@ def lock(path: str, label: str, waiting: Callable[[str], None] | None = None) ->
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if waiting is not None:
+                time.sleep(_LABELLED)
                 waiting(os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip())
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.ftruncate(descriptor, 0)

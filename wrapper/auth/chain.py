@@ -244,8 +244,7 @@ def _step(
     title = link.entry.title
 
     def waiting(holder: str) -> None:
-        if f"(pid {os.getpid()})" not in holder:
-            ui.note(world, f"waiting for {holder or 'another process'}, which signs in to {title}")
+        ui.note(world, f"waiting for {holder or 'another process'}, which signs in to {title}")
 
     with files.lock(sessions.path(realm, link.key) + ".lock", f"atmos-wrap {title}", waiting):
         found = sessions.load(realm, link.key)
