@@ -189,7 +189,7 @@ class _Builder:
         if name == "binary":
             try:
                 return binascii.a2b_base64("".join(value.split()), strict_mode=True).decode()
-            except ValueError as error:  # binascii.Error and UnicodeDecodeError are ValueErrors, too
+            except ValueError as error:
                 raise ConfigError("!!binary is not text in base64", at=self.at(node)) from error
         read = scalar(value)
         if name == "float" and type(read) is int:
