@@ -78,7 +78,9 @@ def spawn(child: Child, stderr: IO[bytes] | None = None) -> int:
 
     SIGINT and SIGQUIT reach it from the terminal, which sends them to the whole process group;
     they are passed on only when we are not in the foreground of a terminal. SIGTERM and SIGHUP
-    are passed on always. Standard error goes to `stderr` when given.
+    are passed on always. Without a terminal it gets a process group of its own: whoever stops it
+    (`timeout`, a build machine) often signals our whole group, and Terraform takes a second
+    signal for the order to drop everything. Standard error goes to `stderr` when given.
 
     Raises: ToolMissing, WrapError when it cannot be started.
     """
@@ -110,6 +112,7 @@ def spawn(child: Child, stderr: IO[bytes] | None = None) -> int:
                 stdin=subprocess.DEVNULL if child.quiet else None,
                 stdout=subprocess.DEVNULL if child.quiet else 2 if child.to_stderr else None,
                 stderr=stderr,
+                process_group=None if has_terminal() else 0,
             )
         except OSError as error:
             raise _not_started(path, error) from error
@@ -123,11 +126,25 @@ def spawn(child: Child, stderr: IO[bytes] | None = None) -> int:
     return code if code >= 0 else 128 - code
 
 
+def has_terminal() -> bool:
+    """Say whether this process has a controlling terminal."""
+    descriptor = _terminal()
+    if descriptor is not None:
+        os.close(descriptor)
+    return descriptor is not None
+
+
+def _terminal() -> int | None:
+    try:
+        return os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
 def in_foreground() -> bool:
     """Say whether the terminal sends its signals to our process group."""
-    try:
-        descriptor = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:
+    descriptor = _terminal()
+    if descriptor is None:
         return False
     try:
         return os.tcgetpgrp(descriptor) == os.getpgrp()
