@@ -285,5 +285,5 @@ def test_credential_process_without_the_users_keys_says_what_to_do(repository: R
     )
     assert (asked.returncode, asked.stdout) == (77, "")
     assert asked.stderr.splitlines()[0] == (
-        'error: identity "ci": its session is over and CI_KEY and CI_SECRET are not set'
+        'error: identity "ci" has no session left, and CI_KEY and CI_SECRET are not set'
     )

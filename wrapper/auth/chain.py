@@ -225,9 +225,22 @@ def walk(chain: Sequence[Link], realm: str, world: World, *, again: bool = False
             break
     for index, link in enumerate(chain[start:], start):
         last = index == len(chain) - 1
-        base = _step(link, base, realm, world, started, again=again and last)
+        try:
+            base = _step(link, base, realm, world, started, again=again and last)
+        except (AuthError, ConfigError) as error:
+            raise _placed(error, chain, link) from error.__cause__
     assert base is not None
     return base
+
+
+def _placed(error: WrapError, chain: Sequence[Link], link: Link) -> WrapError:
+    """Give an error the link's place and, if it is not the last, the way it was needed for."""
+    if not error.at and link.entry.at is not None:
+        error.at = (link.entry.at,)
+    if link is not chain[-1]:
+        way = " → ".join(step.name for step in chain)
+        error.hints = (*error.hints, f"it is a link of the chain {way}")
+    return error
 
 
 def _step(

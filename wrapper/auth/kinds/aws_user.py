@@ -127,7 +127,7 @@ def _keys(spec: Spec) -> Credential:
     if unset:
         verb = "is" if len(unset) == 1 else "are"
         raise NeedsLogin(
-            f'identity "{spec.name}": its session is over and {" and ".join(unset)} {verb} not set',
+            f'identity "{spec.name}" has no session left, and {" and ".join(unset)} {verb} not set',
             hint=f"set them and sign in again: atmos-wrap auth login -i {spec.name}",
         )
     raise NeedsLogin(
