@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _FORMAT = 1
 # A file changed this shortly before it was read may change again without a new time stamp.
 _TICK = 20_000_000
+# From this many paths on, a second thread pays: the system works while Python waits.
+_TWO_HANDS = 4000
 ABSENT = 0
 _UNSURE = -1
 _TABLES = """
@@ -67,6 +69,20 @@ def sure_stamp(path: str) -> int:
     return hash((found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino))
 
 
+def _compare(paths: list[str], stamps: array[int], found: list[str]) -> None:
+    """Add the paths that no longer carry their stamps."""
+    status = os.stat
+    for path, known in zip(paths, stamps, strict=True):
+        try:
+            one = status(path)
+        except OSError:
+            if known != ABSENT:
+                found.append(path)
+            continue
+        if hash((one.st_mtime_ns, one.st_ctime_ns, one.st_size, one.st_ino)) != known:
+            found.append(path)
+
+
 class Index:
     """One opened index. Every failure of sqlite is the same as an empty index."""
 
@@ -80,7 +96,11 @@ class Index:
         self._opened = False
 
     def _connection(self) -> sqlite3.Connection | None:
-        """Return a connection with one read transaction, or None without a usable index."""
+        """Return a connection, or None without a usable index.
+
+        Each question is a transaction of its own: a writer in between is never kept waiting, and
+        what it stores is as true as what was there.
+        """
         if self._opened:
             return self._base
         self._opened = True
@@ -92,7 +112,6 @@ class Index:
             base = sqlite3.connect(
                 f"file:{_quoted(self.path)}?mode=ro", uri=True, timeout=2, isolation_level=None
             )
-            base.execute("BEGIN")
             row = base.execute("SELECT value FROM meta WHERE key = 'key'").fetchone()
         except sqlite3.Error:
             return None
@@ -143,18 +162,19 @@ class Index:
         both = self._watch()
         if both is None:
             return None
-        status = os.stat
-        found: set[str] = set()
-        for path, known in zip(*both, strict=True):
-            try:
-                one = status(path)
-            except OSError:
-                if known != ABSENT:
-                    found.add(path)
-                continue
-            if hash((one.st_mtime_ns, one.st_ctime_ns, one.st_size, one.st_ino)) != known:
-                found.add(path)
-        return found
+        paths, stamps = both
+        found: list[str] = []
+        if len(paths) < _TWO_HANDS:
+            _compare(paths, stamps, found)
+            return set(found)
+        import threading
+
+        half = len(paths) // 2
+        other = threading.Thread(target=_compare, args=(paths[half:], stamps[half:], found))
+        other.start()
+        _compare(paths[:half], stamps[:half], found)
+        other.join()
+        return set(found)
 
     def manifest(self, path: str, now: int) -> Manifest | None:
         """Return a file as it was parsed, if it and what it includes still carry their stamps."""
@@ -280,7 +300,7 @@ class Index:
         import sqlite3
 
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        base = sqlite3.connect(self.path, timeout=5, isolation_level=None)
+        base = sqlite3.connect(self.path, timeout=1, isolation_level=None)
         base.execute("PRAGMA synchronous = OFF")
         return base
 

@@ -153,8 +153,8 @@ def _setter(tree: Tree, keys: tuple[str, ...]) -> str:
                 break
             data = data[key]
         else:
-            return source.path
-    return str(tree.path)
+            return str(source.path)
+    return tree.path
 
 
 def _invalid(tree: Tree, keys: tuple[str, ...], label: str, settings: Settings) -> StackError:

@@ -196,8 +196,8 @@ def apply(root: Path, name: str, change: Any) -> None:
         path.write_text(MANIFEST.format(*change))
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(changes=st.lists(CHANGES, min_size=1, max_size=6))
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(changes=st.lists(CHANGES, min_size=1, max_size=4))
 def test_the_answer_after_any_edits_is_that_of_a_fresh_look(
     tmp_path_factory: pytest.TempPathFactory, changes: list[Any]
 ) -> None:
