@@ -102,14 +102,19 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
 
 def write_if_changed(path: str, data: bytes, mode: int = 0o600) -> bool:
     """Write a file unless it holds these bytes with this mode already; say whether it was written."""
-    try:
-        with open(path, "rb") as stream:
-            same = stream.read() == data and (os.fstat(stream.fileno()).st_mode & 0o777) == mode
-    except OSError:
-        same = False
+    same = holds(path, data, mode)
     if not same:
         write_atomic(path, data, mode)
     return not same
+
+
+def holds(path: str, data: bytes, mode: int = 0o600) -> bool:
+    """Say whether a file is there with exactly these bytes and this mode."""
+    try:
+        with open(path, "rb") as stream:
+            return stream.read() == data and (os.fstat(stream.fileno()).st_mode & 0o777) == mode
+    except OSError:
+        return False
 
 
 def read_private(path: str, limit: int = 1 << 20) -> bytes | None:

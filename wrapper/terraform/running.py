@@ -12,6 +12,8 @@ from wrapper import process, ui
 from wrapper.terraform import init, turn, workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wrapper.process import Child
     from wrapper.stacks import Component
     from wrapper.terraform.steps import Steps
@@ -40,24 +42,57 @@ def carry_out(steps: Steps, component: Component, world: World) -> int:
     Source: reference/atmos-stacks.md 5.2; design 10.
     """
     label = shlex.join(steps.command.argv[:2] if steps.command else ("workspace",))
+    if component.stack:
+        label += f" for {component.name} in {component.stack}"
     waits = f"waiting for another run in {steps.directory}: "
-    held = turn.take(steps.directory, world.environ, label, lambda who: ui.note(world, waits + who))
+
+    def take(*, shared: bool) -> Turn:
+        return turn.take(
+            steps.directory,
+            world.environ,
+            label,
+            lambda who: ui.note(world, waits + who),
+            shared=shared,
+        )
+
+    if steps.cache_dir:
+        os.makedirs(steps.cache_dir, exist_ok=True)
+    held = take(shared=True)
     try:
-        return _in_turn(steps, component, world, held)
+        if not _is_ready(steps, component):
+            held.end()
+            held = take(shared=False)
+            code = _make_ready(steps, component, world)
+            if code or steps.command is None:
+                return code
+            if not _changes_directory(steps.command):
+                held.share()
+        return _run(steps, world, held)
     finally:
         held.end()
 
 
-def _in_turn(steps: Steps, component: Component, world: World, held: Turn) -> int:
-    for path in steps.stale:
-        storage.remove(path)
-    for file in steps.write:
-        storage.write_if_changed(file.path, file.data, file.mode)
-    if steps.cache_dir:
-        os.makedirs(steps.cache_dir, exist_ok=True)
-    code = _make_ready(steps, component, world)
-    if code or steps.command is None:
-        return code
+def _is_ready(steps: Steps, component: Component) -> bool:
+    """Say whether the directory is as the run needs it, so that others may use it as well."""
+    if steps.command is None or _changes_directory(steps.command):
+        return False
+    if any(os.path.lexists(path) for path in steps.stale):
+        return False
+    if not all(storage.holds(file.path, file.data, file.mode) for file in steps.write):
+        return False
+    known = init.recorded(steps.data_dir)
+    if not _is_fresh(steps, known):
+        return False
+    return steps.select is None or workspace.is_settled(component, steps.data_dir, known)
+
+
+def _changes_directory(command: Child) -> bool:
+    """Say whether the command itself changes what belongs to the directory."""
+    return command.argv[1:2] in (("init",), ("workspace",), ("providers",), ("get",))
+
+
+def _run(steps: Steps, world: World, held: Turn) -> int:
+    assert steps.command is not None
     command, leftover = steps.command, [path for path in steps.after if os.path.lexists(path)]
     if command.argv[1:2] == ("init",):
         init.forget(steps.data_dir)
@@ -69,19 +104,20 @@ def _in_turn(steps: Steps, component: Component, world: World, held: Turn) -> in
         held.hand_over()
         process.execute(command)
     code = process.spawn(command)
-    if code == 0:
+    if code == 0 and held.is_alone():  # else they may still be needed
         for path in leftover:
             storage.remove(path)
     return code
 
 
 def _make_ready(steps: Steps, component: Component, world: World) -> int:
-    """Run init and select the workspace as far as needed; return the exit code of what failed."""
+    """Write files, run init and select the workspace as far as needed; return what failed's code."""
+    for path in steps.stale:
+        storage.remove(path)
+    for file in steps.write:
+        storage.write_if_changed(file.path, file.data, file.mode)
     known = init.recorded(steps.data_dir)
-    print_now = _print(steps)
-    fresh = steps.init is None or (
-        not steps.always_init and bool(print_now) and known.get("init") == print_now
-    )
+    fresh = steps.init is None or _is_fresh(steps, known)
     if not fresh and steps.init is not None:
         init.forget(steps.data_dir)
         workspace.forget(steps.data_dir)
@@ -102,6 +138,14 @@ def _make_ready(steps: Steps, component: Component, world: World) -> int:
         selected = workspace.selected(steps.data_dir) if steps.select is not None else None
         init.record(steps.data_dir, _print(steps), selected)
     return 0
+
+
+def _is_fresh(steps: Steps, known: Mapping[str, object]) -> bool:
+    """Say whether init has run with everything as it is now."""
+    if steps.init is None or steps.always_init:
+        return False
+    print_now = _print(steps)
+    return bool(print_now) and known.get("init") == print_now
 
 
 def _print(steps: Steps) -> str:

@@ -1,4 +1,9 @@
-"""One run at a time in a component's directory, so that nobody selects a workspace under another."""
+"""Turns in a component's directory: runs of one stack share it, nobody changes it under them.
+
+The workspace, the backend file and the data directory belong to the directory, not to the stack. A
+run that finds them as it needs them shares the directory with others that do; one that has to
+change them waits until it is alone.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +20,13 @@ from wrapper.files import make_private_dir, state_dir
 # Names the turns that this process's ancestors hold: a run inside a run must not wait for itself.
 HELD = "_ATMOS_WRAP_TURNS"
 _PAUSE = 0.1
-# Looks in a row at a holder that is gone; a new holder writes its name within one.
-_GONE = 10
 
 
 class Turn(NamedTuple):
-    """A turn that is held as long as `descriptor` is open here or in the program we become.
+    """A turn that is held as long as this process, or the program it becomes, lives.
 
-    `descriptor` is -1 when an ancestor holds the turn already.
+    The lock is one of the process: children do not get it, so that what a run leaves in the
+    background holds nothing. `descriptor` is -1 when an ancestor holds the turn already.
     """
 
     name: str
@@ -38,6 +42,15 @@ class Turn(NamedTuple):
         if self.descriptor >= 0:
             os.close(self.descriptor)
 
+    def share(self) -> None:
+        """Let runs in that change nothing; nobody gets in between that does."""
+        if self.descriptor >= 0:
+            fcntl.lockf(self.descriptor, fcntl.LOCK_SH)
+
+    def is_alone(self) -> bool:
+        """Say whether nobody else is in, and keep it so."""
+        return self.descriptor < 0 or _is_free(self.descriptor, fcntl.LOCK_EX)
+
     def hand_over(self) -> None:
         """Let the program that this process becomes keep the turn."""
         if self.descriptor >= 0:
@@ -45,14 +58,16 @@ class Turn(NamedTuple):
 
 
 def take(
-    directory: str, environ: Mapping[str, str], label: str, waiting: Callable[[str], None]
+    directory: str,
+    environ: Mapping[str, str],
+    label: str,
+    waiting: Callable[[str], None],
+    *,
+    shared: bool = False,
 ) -> Turn:
-    """Wait until no other run uses the directory, then hold it.
+    """Wait until no other run stands in the way, then hold the directory.
 
-    `waiting` is called once with who is in front. A holder whose process is gone does not count:
-    a program that it left in the background may still keep its lock file open.
-
-    Raises: StoreError.
+    `waiting` is called once with who is in front. Raises: StoreError.
     """
     name = hashlib.sha256(os.path.realpath(directory).encode()).hexdigest()[:16]
     if name in environ.get(HELD, "").split(":"):
@@ -64,35 +79,21 @@ def take(
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise StoreError(f"cannot lock {path}: {error.strerror}") from error
-    told, gone = False, 0
-    while not _is_free(descriptor):
-        holder = os.pread(descriptor, 500, 0).decode("utf-8", "replace")
-        pid, _, who = holder.partition(" ")
-        gone = gone + 1 if pid.isdecimal() and not _is_alive(int(pid)) else 0
-        if gone > _GONE:
-            break
-        if not told and who:
-            waiting(f"{who.strip()} (pid {pid})")
-            told = True
+    told = False
+    while not _is_free(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
         time.sleep(_PAUSE)
+        if not told:
+            pid, _, who = os.pread(descriptor, 500, 0).decode("utf-8", "replace").partition(" ")
+            waiting(f"{who.strip() or 'another run'} (pid {pid})")
+            told = True
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()} {label}\n".encode(), 0)
     return Turn(name, descriptor)
 
 
-def _is_free(descriptor: int) -> bool:
+def _is_free(descriptor: int, how: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        fcntl.lockf(descriptor, how | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
         return False
-    return True
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
     return True

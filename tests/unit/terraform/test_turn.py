@@ -18,11 +18,16 @@ import os, sys, time
 from wrapper import process
 from wrapper.terraform import turn
 directory, state, how = sys.argv[1:]
-held = turn.take(directory, {"XDG_STATE_HOME": state}, "plan", print)
+shared = how == "share"
+held = turn.take(directory, {"XDG_STATE_HOME": state}, "plan", print, shared=shared)
 print("held", flush=True)
 if how == "become":
     held.hand_over()
     process.execute(process.Child(("sleep", "30"), "/", dict(os.environ)))
+if how == "downgrade":
+    held.share()
+if how in ("share", "downgrade"):
+    time.sleep(30)
 if how == "leave":
     held.hand_over()
     os.spawnvp(os.P_NOWAIT, "sleep", ["sleep", "30"])
@@ -58,6 +63,39 @@ def test_a_run_waits_for_the_program_that_another_run_became(
     assert told == [f"plan (pid {holder.pid})"]
 
 
+@pytest.mark.parametrize("how", ["share", "downgrade"])
+def test_runs_that_change_nothing_share_the_directory(
+    tmp_path: Path, environ: dict[str, str], how: str
+) -> None:
+    with _hold(tmp_path, environ, how) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        if how == "downgrade":
+            time.sleep(0.3)
+        mine = turn.take(str(tmp_path), environ, "plan", pytest.fail, shared=True)
+        assert not mine.is_alone()
+        holder.kill()
+        holder.wait()
+        assert mine.is_alone()
+        mine.end()
+
+
+def test_a_run_that_changes_something_waits_for_those_that_share(
+    tmp_path: Path, environ: dict[str, str]
+) -> None:
+    told: list[str] = []
+    with _hold(tmp_path, environ, "share") as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+
+        def end(who: str) -> None:
+            told.append(who)
+            holder.kill()
+
+        turn.take(str(tmp_path), environ, "plan", end).end()
+    assert told == [f"plan (pid {holder.pid})"]
+
+
 def test_what_a_finished_run_left_in_the_background_does_not_count(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
@@ -65,9 +103,7 @@ def test_what_a_finished_run_left_in_the_background_does_not_count(
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         assert holder.wait(timeout=10) == 0
-        started = time.monotonic()
-        turn.take(str(tmp_path), environ, "plan", lambda _: None).end()
-        assert 0.5 < time.monotonic() - started < 10
+        turn.take(str(tmp_path), environ, "plan", pytest.fail).end()
         os.killpg(holder.pid, 9)
 
 
