@@ -1,0 +1,172 @@
+"""An MFA code is asked for on a terminal, once; without one the error says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from tests.conftest import Cli
+from tests.fakes import aws, chain
+
+CODE = "123456"
+PROMPT = r"MFA code of arn:aws:iam::111111111111:mfa/alice: "
+WHO = ("exec", "-i", "deploy", "--", "env")
+Terminal = Callable[..., "pexpect.spawn[str]"]
+
+
+@pytest.fixture
+def made(cli: Cli, make_chain: chain.Make, fake_aws: aws.Fake) -> chain.Chain:
+    """The chain; its first role asks for a session with MFA."""
+    made = make_chain(mfa_code=CODE)
+    fake_aws.set_trust(made.roles["gate"], aws.trust_policy(made.user.arn, mfa=True))
+    return made
+
+
+@pytest.fixture
+def terminal(cli: Cli) -> Iterator[Terminal]:
+    """Return a function that starts the program on a terminal."""
+    started: list[pexpect.spawn[str]] = []
+
+    def start(*args: str, env: dict[str, str] | None = None) -> pexpect.spawn[str]:
+        child = pexpect.spawn(
+            cli.program,
+            list(args),
+            cwd=str(cli.cwd),
+            env=cli.child_environment(env),  # type: ignore[arg-type]
+            encoding="utf-8",
+            timeout=20,
+        )
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.close(force=True)
+
+
+def _end(child: pexpect.spawn[str]) -> tuple[int, str]:
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus is not None
+    return child.exitstatus, child.before or ""
+
+
+def test_the_code_is_asked_for_once_per_session(
+    cli: Cli, made: chain.Chain, fake_aws: aws.Fake, terminal: Terminal
+) -> None:
+    child = terminal(*WHO)
+    child.expect_exact(PROMPT)
+    child.sendline(CODE)
+    code, said = _end(child)
+    assert code == 0, said
+    assert "AWS_PROFILE=deploy" in said
+    (asked,) = fake_aws.calls("GetSessionToken")
+    assert asked.params["SerialNumber"] == made.user.mfa_arn
+    # Now also where nobody can be asked.
+    again = cli(*WHO)
+    assert (again.exit, again.stderr) == (0, "")
+    assert len(fake_aws.calls("GetSessionToken")) == 1
+
+
+def test_terraform_runs_after_the_prompt(
+    cli: Cli, made: chain.Chain, fake_aws: aws.Fake, terraform: str, terminal: Terminal
+) -> None:
+    child = terminal("terraform", "apply", "app", "-s", "prod")
+    child.expect_exact(PROMPT)
+    child.sendline(CODE)
+    child.expect("Enter a value:", timeout=60)
+    child.sendline("yes")
+    code, said = _end(child)
+    assert code == 0, said
+    assert {call.signer for call in fake_aws.calls(service="s3")} == {made.session("deploy")}
+
+
+def test_without_a_terminal_nobody_is_asked(
+    cli: Cli, made: chain.Chain, fake_aws: aws.Fake
+) -> None:
+    done = cli(*WHO, stdin=f"{CODE}\n")
+    assert (done.exit, done.stdout) == (77, "")
+    assert done.stderr.startswith(
+        f'error: identity "alice" needs an MFA code of {made.user.mfa_arn},'
+        " and there is no terminal\n"
+    )
+    assert "hint: sign in at a terminal first: atmos-wrap auth login -i alice" in done.stderr
+    assert fake_aws.calls() == []
+
+
+def test_in_ci_nobody_is_asked_on_a_terminal_either(made: chain.Chain, terminal: Terminal) -> None:
+    code, said = _end(terminal(*WHO, env={"CI": "true"}))
+    assert code == 77
+    assert "needs an MFA code" in said
+
+
+def test_a_wrong_code_may_be_typed_once_more(
+    made: chain.Chain, fake_aws: aws.Fake, terminal: Terminal
+) -> None:
+    child = terminal(*WHO)
+    child.expect_exact(PROMPT)
+    child.sendline("000000")
+    child.expect_exact(f"refused; {PROMPT}")
+    child.sendline(CODE)
+    assert _end(child)[0] == 0
+    assert [call.error for call in fake_aws.calls("GetSessionToken")] == ["AccessDenied", None]
+
+
+def test_a_second_wrong_code_ends_the_run(
+    made: chain.Chain, fake_aws: aws.Fake, terminal: Terminal
+) -> None:
+    child = terminal(*WHO)
+    for wrong in ("000000", "999999"):
+        child.expect_exact(PROMPT)
+        child.sendline(wrong)
+    code, said = _end(child)
+    assert code == 77
+    assert "STS refused GetSessionToken: AccessDenied: MultiFactorAuthentication failed" in said
+    assert len(fake_aws.calls("GetSessionToken")) == 2
+
+
+def test_what_is_no_code_is_not_sent(
+    made: chain.Chain, fake_aws: aws.Fake, terminal: Terminal
+) -> None:
+    child = terminal(*WHO)
+    child.expect_exact(PROMPT)
+    child.sendline("12345")
+    child.expect_exact("an MFA code has 6 digits")
+    child.expect_exact(PROMPT)
+    child.sendline(CODE)
+    assert _end(child)[0] == 0
+    assert len(fake_aws.calls("GetSessionToken")) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "signal"), [("\x04", 130), ("\x03", 130)], ids=["ctrl-d", "ctrl-c"]
+)
+def test_a_declined_prompt_ends_the_run(
+    made: chain.Chain, fake_aws: aws.Fake, terminal: Terminal, key: str, signal: int
+) -> None:
+    child = terminal(*WHO)
+    child.expect_exact(PROMPT)
+    child.send(key)
+    code, said = _end(child)
+    assert code == signal
+    assert "Traceback" not in said
+    assert fake_aws.calls() == []
+
+
+def test_the_end_of_a_session_with_mfa_is_an_error_where_nobody_can_be_asked(
+    cli: Cli, made: chain.Chain, fake_aws: aws.Fake, terminal: Terminal, state: Path
+) -> None:
+    fake_aws.script("sts:GetSessionToken", lifetime=1.0)
+    fake_aws.script("sts:AssumeRole", lifetime=1.0)
+    child = terminal("auth", "login", "-i", "alice")
+    child.expect_exact(PROMPT)
+    child.sendline(CODE)
+    assert _end(child)[0] == 0
+    done = cli(*WHO)
+    while done.exit == 0:  # the session of a second still lived
+        done = cli(*WHO)
+    assert done.exit == 77
+    assert 'identity "alice" needs an MFA code' in done.stderr
