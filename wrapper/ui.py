@@ -77,12 +77,13 @@ def render(error: WrapError, cwd: str) -> str:
     if isinstance(error, Problems):
         return "".join(render(problem, cwd) for problem in error.problems)
     lines = [f"error: {error.message}"]
-    lines += [f"  at {_place(at, cwd)}" for at in error.at]
+    lines += [f"  at {place(at, cwd)}" for at in error.at]
     lines += [f"hint: {hint}" for hint in error.hints]
     return "".join(f"{escape(line)}\n" for line in lines)
 
 
-def _place(at: Location | str, cwd: str) -> str:
+def place(at: Location | str, cwd: str) -> str:
+    """Return a place as it is shown: below the working directory by its relative path."""
     if isinstance(at, str):
         return at
     path = at.path

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from wrapper import ui
 from wrapper.auth.lookup import match
 from wrapper.auth.model import OFF_WORDS, SELECT, Auth, Choice, Setting
 from wrapper.errors import ConfigError, Interrupted, Location, NeedsLogin, near
@@ -47,7 +48,8 @@ def select(auth: Auth, given: Setting | None, world: World) -> Choice:
         return Choice(named(auth, wanted), f"named by {wanted.source}")
     if len(auth.defaults) == 1:
         default = auth.defaults[0]
-        return Choice(default.name, f"the default, {default.at}" if default.at else "the default")
+        at = f", {ui.place(default.at, world.cwd)}" if default.at else ""
+        return Choice(default.name, f"the default{at}")
     if len(auth.defaults) > 1:
         return _several(auth, world)
     if not auth.identities:

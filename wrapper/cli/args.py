@@ -290,7 +290,7 @@ def truth(name: str, text: str) -> bool:
 def enter(given: Globals, world: World) -> World:
     """Change to the directory of `--chdir` or `ATMOS_CHDIR`; return the world seen from there.
 
-    `--no-color` and `--interactive` become the variables that every other part reads.
+    `--no-color`, `--interactive` and `--logs-level` become the variables that every other part reads.
     Raises: UsageError when the directory is not there.
     """
     environ = dict(world.environ)
@@ -298,6 +298,8 @@ def enter(given: Globals, world: World) -> World:
         environ["NO_COLOR"] = "1"
     if given.interactive is not None:
         environ["ATMOS_INTERACTIVE"] = "true" if given.interactive else "false"
+    if given.logs_level:
+        environ["ATMOS_LOGS_LEVEL"] = given.logs_level
     wanted = given.chdir or environ.get("ATMOS_CHDIR", "")
     if not wanted:
         return world._replace(environ=environ)

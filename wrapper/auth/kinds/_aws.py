@@ -170,7 +170,11 @@ def refused(error: Any) -> tuple[str, str]:
 
 
 def unreachable(what: str, error: Exception, endpoint: str) -> AuthError:
-    """Return the error for a request that got no answer."""
+    """Return the error for a request that was not sent, or got no answer."""
+    if type(error).__name__ == "ParamValidationError":
+        # Its first line is a title; the others name parameters and what they may be.
+        report = "; ".join(line for line in str(error).splitlines()[1:] if line)
+        return AuthError(f"{what}: {report}", hint="see the identity's `principal` and `session`")
     reason = type(error).__name__
     return AuthError(
         f"{what}: no answer from {endpoint} ({reason})",
