@@ -170,3 +170,40 @@ def test_the_end_of_a_session_with_mfa_is_an_error_where_nobody_can_be_asked(
         done = cli(*WHO)
     assert done.exit == 77
     assert 'identity "alice" needs an MFA code' in done.stderr
+
+
+def test_required_identities_wait_for_the_one_code_that_is_typed(
+    cli: Cli, make_chain: chain.Make, fake_aws: aws.Fake, terminal: Terminal
+) -> None:
+    others = "".join(
+        f"{name}: {{kind: aws/assume-role, required: true, via: {{identity: gate}},"
+        f' principal: {{assume_role: "arn:aws:iam::444444444444:role/{name}"}}}}\n'
+        for name in ("audit", "billing", "logs")
+    )
+    made = make_chain(mfa_code=CODE, identities=others)
+    for name in ("audit", "billing", "logs"):
+        role = fake_aws.role("444444444444", name, trusts=made.roles["gate"])
+        fake_aws.allow(made.roles["gate"], "sts:AssumeRole", role, name=name)
+    child = terminal(*WHO)
+    child.expect_exact(PROMPT)
+    child.sendline(CODE)
+    code, said = _end(child)
+    assert code == 0, said
+    assert "warning" not in said
+    assert len(fake_aws.calls("GetSessionToken")) == 1
+    assert len(fake_aws.calls("AssumeRole")) == 6
+
+
+def test_a_terminal_is_asked_although_a_process_without_one_failed_before_it(
+    cli: Cli, made: chain.Chain, terminal: Terminal
+) -> None:
+    """Both started at once, and the one that cannot ask had the lock first."""
+    background = [cli.start(*WHO) for _ in range(3)]
+    child = terminal(*WHO)
+    child.expect_exact(PROMPT)
+    for process in background:
+        assert process.poll() in (None, 77)
+    child.sendline(CODE)
+    assert _end(child)[0] == 0
+    for process in background:
+        process.communicate(timeout=20)

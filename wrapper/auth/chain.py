@@ -267,6 +267,8 @@ def _step(
         _raise_remembered(realm, link, started, world.now())
         try:
             found = kinds.module(link.entry).obtain(link.spec, base, world)
+        except NeedsLogin:  # of this process only: another one may be able to ask
+            raise
         except AuthError as error:
             _remember(realm, link, error, world.now())
             raise
@@ -284,7 +286,6 @@ def _remember(realm: str, link: Link, error: AuthError, now: float) -> None:
         "at": now,
         "message": error.message,
         "hints": list(error.hints),
-        "needs_login": isinstance(error, NeedsLogin),
     }
     files.write_atomic(_failure_path(realm, link), json.dumps(found).encode())
 
@@ -297,9 +298,8 @@ def _raise_remembered(realm: str, link: Link, started: float, now: float) -> Non
     found = sessions.record(path) or {}
     at = found.get("at")
     if isinstance(at, int | float) and started < at <= now <= at + sessions.REMEMBER_FAILURE:
-        kind = NeedsLogin if found.get("needs_login") else AuthError
         hints = [str(hint) for hint in found.get("hints", ())]
-        raise kind(str(found.get("message")), at=link.entry.at, hint=hints)
+        raise AuthError(str(found.get("message")), at=link.entry.at, hint=hints)
     files.remove(path)
 
 

@@ -10,7 +10,7 @@ import threading
 from wrapper.auth import chain
 from wrapper.auth.lookup import truth
 from wrapper.auth.model import Auth
-from wrapper.errors import WrapError
+from wrapper.errors import NeedsLogin, WrapError
 from wrapper.world import World
 
 
@@ -32,10 +32,15 @@ def sign_in(auth: Auth, primary: str, world: World) -> tuple[str, ...]:
     faults: dict[str, BaseException] = {}
     # Questions are for the primary identity alone: two prompts at once cannot be answered.
     quiet = world._replace(stdin_tty=False)
+    primary_done = threading.Event()
 
     def one(name: str) -> None:
         try:
-            chain.obtain(auth, name, quiet)
+            try:
+                chain.obtain(auth, name, quiet)
+            except NeedsLogin:  # perhaps for what the primary one is just being asked
+                primary_done.wait()
+                chain.obtain(auth, name, quiet)
         except Exception as error:  # noqa: BLE001  raised or told below, in the main thread
             faults[name] = error
 
@@ -43,7 +48,10 @@ def sign_in(auth: Auth, primary: str, world: World) -> tuple[str, ...]:
     threads = [threading.Thread(target=one, args=(name,), daemon=True) for name in others]
     for thread in threads:
         thread.start()
-    chain.obtain(auth, primary, world)
+    try:
+        chain.obtain(auth, primary, world)
+    finally:
+        primary_done.set()
     for thread in threads:
         thread.join()
     told = []
