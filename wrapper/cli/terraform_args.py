@@ -169,7 +169,7 @@ def _check(token: str, bare: Sequence[str]) -> None:
     raise UsageError(
         f"unknown flag {name} for terraform {sub}".rstrip(),
         hint=[
-            *filter(None, [near(name, known)]),
+            *filter(None, [None if name[1:] in VALUED else near(name, known)]),
             f"write Terraform's own options with one dash ({name[1:]}), or behind `--`",
         ],
     )
