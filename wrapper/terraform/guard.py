@@ -71,8 +71,9 @@ def check(
             f"  {key}: {before.get(key, '(not set)')} -> {now.get(key, '(not set)')}"
             for key in changed
         )
-        keys = changed[0]
-        at = component.where("backend", keys) or component.where("backend_type")
+        kind = now["backend_type"]
+        places = (component.where("backend", kind, key) for key in changed)
+        at = next(filter(None, places), None) or component.where("backend_type")
         raise StackError(
             f'the state of "{component.name}" in the stack "{component.stack}" would be in '
             f"another place than at the last run:\n{told}",

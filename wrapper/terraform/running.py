@@ -50,7 +50,6 @@ def carry_out(steps: Steps, component: Component, world: World) -> int:
         return turn.take(
             steps.directory,
             world.environ,
-            label,
             lambda who: ui.note(world, waits + who),
             shared=shared,
         )
@@ -62,11 +61,13 @@ def carry_out(steps: Steps, component: Component, world: World) -> int:
         if not _is_ready(steps, component):
             held.end()
             held = take(shared=False)
+            held.sign(label)
             code = _make_ready(steps, component, world)
             if code or steps.command is None:
                 return code
             if not _changes_directory(steps.command):
                 held.share()
+        held.sign(label, beside=True)
         return _run(steps, world, held)
     finally:
         held.end()

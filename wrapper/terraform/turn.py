@@ -18,7 +18,7 @@ from wrapper.errors import StoreError
 from wrapper.files import make_private_dir, state_dir
 
 # Names the turns that this process's ancestors hold: a run inside a run must not wait for itself.
-HELD = "_ATMOS_WRAP_TURNS"
+HELD = "ATMOS_WRAP_TURNS"
 _PAUSE = 0.1
 
 
@@ -42,6 +42,12 @@ class Turn(NamedTuple):
         if self.descriptor >= 0:
             os.close(self.descriptor)
 
+    def sign(self, label: str, *, beside: bool = False) -> None:
+        """Say to those who wait who holds the directory; `beside` others, only if they do not."""
+        if self.descriptor >= 0 and not (beside and _is_alive(_signer(self.descriptor)[0])):
+            os.ftruncate(self.descriptor, 0)
+            os.pwrite(self.descriptor, f"{os.getpid()} {label}\n".encode(), 0)
+
     def share(self) -> None:
         """Let runs in that change nothing; nobody gets in between that does."""
         if self.descriptor >= 0:
@@ -60,7 +66,6 @@ class Turn(NamedTuple):
 def take(
     directory: str,
     environ: Mapping[str, str],
-    label: str,
     waiting: Callable[[str], None],
     *,
     shared: bool = False,
@@ -83,12 +88,28 @@ def take(
     while not _is_free(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
         time.sleep(_PAUSE)
         if not told:
-            pid, _, who = os.pread(descriptor, 500, 0).decode("utf-8", "replace").partition(" ")
-            waiting(f"{who.strip() or 'another run'} (pid {pid})")
+            pid, who = _signer(descriptor)
+            waiting(f"{who or 'somebody'} (pid {pid})")
             told = True
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, f"{os.getpid()} {label}\n".encode(), 0)
     return Turn(name, descriptor)
+
+
+def _signer(descriptor: int) -> tuple[str, str]:
+    """Return pid and label of who signed last."""
+    pid, _, who = os.pread(descriptor, 500, 0).decode("utf-8", "replace").partition(" ")
+    return pid, who.strip()
+
+
+def _is_alive(pid: str) -> bool:
+    if not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _is_free(descriptor: int, how: int) -> bool:

@@ -19,7 +19,8 @@ from wrapper import process
 from wrapper.terraform import turn
 directory, state, how = sys.argv[1:]
 shared = how == "share"
-held = turn.take(directory, {"XDG_STATE_HOME": state}, "plan", print, shared=shared)
+held = turn.take(directory, {"XDG_STATE_HOME": state}, print, shared=shared)
+held.sign("plan")
 print("held", flush=True)
 if how == "become":
     held.hand_over()
@@ -59,7 +60,7 @@ def test_a_run_waits_for_the_program_that_another_run_became(
             told.append(who)
             holder.kill()
 
-        turn.take(str(tmp_path), environ, "plan", end).end()
+        turn.take(str(tmp_path), environ, end).end()
     assert told == [f"plan (pid {holder.pid})"]
 
 
@@ -72,7 +73,7 @@ def test_runs_that_change_nothing_share_the_directory(
         assert holder.stdout.readline() == b"held\n"
         if how == "downgrade":
             time.sleep(0.3)
-        mine = turn.take(str(tmp_path), environ, "plan", pytest.fail, shared=True)
+        mine = turn.take(str(tmp_path), environ, pytest.fail, shared=True)
         assert not mine.is_alone()
         holder.kill()
         holder.wait()
@@ -92,7 +93,7 @@ def test_a_run_that_changes_something_waits_for_those_that_share(
             told.append(who)
             holder.kill()
 
-        turn.take(str(tmp_path), environ, "plan", end).end()
+        turn.take(str(tmp_path), environ, end).end()
     assert told == [f"plan (pid {holder.pid})"]
 
 
@@ -103,21 +104,21 @@ def test_what_a_finished_run_left_in_the_background_does_not_count(
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
         assert holder.wait(timeout=10) == 0
-        turn.take(str(tmp_path), environ, "plan", pytest.fail).end()
+        turn.take(str(tmp_path), environ, pytest.fail).end()
         os.killpg(holder.pid, 9)
 
 
 def test_another_directory_needs_no_waiting(tmp_path: Path, environ: dict[str, str]) -> None:
-    first = turn.take(str(tmp_path / "a"), environ, "plan", pytest.fail)
-    turn.take(str(tmp_path / "b"), environ, "plan", pytest.fail).end()
+    first = turn.take(str(tmp_path / "a"), environ, pytest.fail)
+    turn.take(str(tmp_path / "b"), environ, pytest.fail).end()
     first.end()
 
 
 def test_a_run_inside_a_run_does_not_wait_for_itself(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    held = turn.take(str(tmp_path), environ, "apply", pytest.fail)
-    inner = turn.take(str(tmp_path), held.environ(environ), "output", pytest.fail)
+    held = turn.take(str(tmp_path), environ, pytest.fail)
+    inner = turn.take(str(tmp_path), held.environ(environ), pytest.fail)
     assert inner.descriptor == -1
     held.end()
 
@@ -125,7 +126,7 @@ def test_a_run_inside_a_run_does_not_wait_for_itself(
 def test_only_a_turn_that_is_handed_over_outlives_exec(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
-    held = turn.take(str(tmp_path), environ, "plan", pytest.fail)
+    held = turn.take(str(tmp_path), environ, pytest.fail)
     assert fcntl.fcntl(held.descriptor, fcntl.F_GETFD) == fcntl.FD_CLOEXEC
     held.hand_over()
     assert fcntl.fcntl(held.descriptor, fcntl.F_GETFD) == 0
