@@ -39,9 +39,33 @@ def _dispatch(argv: list[str], world: outside.World) -> int:
         from wrapper.auth import delivery
 
         return delivery.credential_process(argv[1:], world)
+    if first in ("__complete", "__completeNoDesc"):
+        return _complete(argv[1:], world)
     from wrapper import cli
 
     return cli.main(argv, world)
+
+
+def _complete(argv: list[str], world: outside.World) -> int:
+    """Answer a shell's question for names; nothing is ever written to the terminal."""
+    import io
+
+    from wrapper import complete
+    from wrapper.cli import args
+
+    silent = world._replace(stderr=io.StringIO())
+    try:
+        given, _ = args.split_globals(argv[:-1])
+    except WrapError:
+        # The flag before the cursor still waits for its value.
+        given, _ = args.split_globals(argv[:-2])
+    try:
+        silent = args.enter(given, silent)
+    except WrapError:
+        given = args.Globals()
+    found, directive = complete.offer(argv, given.options, silent)
+    world.stdout.write("".join(f"{name}\n" for name in found) + f":{directive}\n")
+    return 0
 
 
 def _silence_stdout() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.env import EnvDelta
-from wrapper.errors import UsageError
+from wrapper.errors import UsageError, WrapError
 
 if TYPE_CHECKING:
     from wrapper.auth import Auth, Choice, Setting
@@ -185,7 +185,14 @@ def terraform(
     elif invocation.dry_run:
         chosen(loaded, component, wanted, world)
     else:
-        ready = sign_in(loaded, component, wanted, world, environ=shell)
+        try:
+            ready = sign_in(loaded, component, wanted, world, environ=shell)
+        except WrapError:
+            if steps.has_varfile(invocation) and not commands.needs_identity(component):
+                # As with Atmos, the values are there to look at when signing in fails.
+                shown = _evaluated(component, loaded, world, shell, invocation)
+                commands.generate(shown, loaded, invocation, world)
+            raise
         component, environ = as_identity(ready, loaded, component, world, shell, invocation)
     if invocation.subcommand == "generate":
         return commands.generate(component, loaded, invocation, world)

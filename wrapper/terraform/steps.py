@@ -94,6 +94,12 @@ def refuse(component: Component, invocation: Invocation) -> None:
         )
 
 
+def has_varfile(invocation: Invocation) -> bool:
+    """Say whether a run writes the varfile. Source: reference/atmos-stacks.md 5.2."""
+    planned = invocation.from_plan or invocation.planfile is not None
+    return invocation.subcommand != "workspace" and not planned
+
+
 def prepare(
     component: Component,
     config: Config,
