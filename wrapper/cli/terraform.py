@@ -27,11 +27,12 @@ Sub-commands
   test, validate, providers …, workspace …, force-unlock, fmt, get, init, version, and so on: Terraform's
   deploy                 apply without asking
   shell                  a shell in the component's directory, ready for terraform commands
-  generate varfile       write only the varfile (-f FILE: there)
+  generate varfile       write only the varfile (-f FILE: there; --with-secrets: sensitive ones too)
   generate backend       write only backend.tf.json
   generate varfiles      all of them (--file-template FILE, --stacks, --components); also backends
   workspace              without a word: initialise and select the component's workspace
-  clean                  delete what runs left behind (without a component: everywhere)
+  clean                  delete what runs left behind, local states too (without a component:
+                         everywhere; --force: without asking; --skip-lock-file: not that one)
 
 Options
   -s, --stack NAME             the stack (or ATMOS_STACK)
@@ -43,6 +44,7 @@ Options
       --skip-planfile          plan without saving the plan
       --accept-state-change    go on although the state would be in another place than last time
       --init-pass-vars, --init-run-reconfigure[=false], --auto-generate-backend-file[=false],
+      --deploy-run-init[=false],
       --append-user-agent TEXT, --process-templates=false, --process-functions=false, --skip NAME
       --profile NAME, --base-path DIR, --config FILE, --config-path DIR, -C, --chdir DIR
       --logs-level LEVEL, --no-color, --interactive=false
