@@ -313,7 +313,11 @@ def _key(settings: Settings, world: World) -> str:
         repr(settings._replace(auth={}, command="", github={})),
     ]
     if "env" in settings.name_template:
-        parts.append(repr(sorted(world.environ.items())))
+        import hashlib
+
+        # Only a digest: the environment holds what must not lie on disk.
+        seen = repr(sorted(world.environ.items())).encode("utf-8", "surrogateescape")
+        parts.append(hashlib.sha256(seen).hexdigest())
     return "\0".join(parts).encode("utf-8", "backslashreplace").hex()
 
 
