@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -64,15 +65,14 @@ def make_private_dir(path: str) -> None:
 
 def _make_dirs(path: str) -> None:
     """Make what is missing; `os.makedirs` gives its mode to the last directory only."""
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    if parent not in ("", path):
+        _make_dirs(parent)
     try:
         os.mkdir(path, 0o700)
-    except FileNotFoundError:
-        parent = os.path.dirname(path)
-        if parent in ("", path):
-            raise
-        _make_dirs(parent)
-        _make_dirs(path)
-    except OSError:
+    except FileExistsError:
         if not os.path.isdir(path):
             raise
 
@@ -120,20 +120,26 @@ def holds(path: str, data: bytes, mode: int = 0o600) -> bool:
 def read_private(path: str, limit: int = 1 << 20) -> bytes | None:
     """Return the bytes of a file of ours; None when it is not there or cannot be trusted.
 
-    A symlink, another owner's file, one that others can read or write, and one larger than
-    `limit` bytes are not trusted. Raises: StoreError when the disk refuses.
+    What is no plain file (a symlink, a pipe), another owner's file, one that others can read or
+    write, and one larger than `limit` bytes are not trusted. Raises: StoreError when the disk
+    refuses.
     """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe would block
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, flags)
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
+        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO):
             return None
         raise _store_error("read", path, error) from error
-    with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(stream.fileno())
-        if status.st_uid != os.geteuid() or status.st_mode & 0o077 or status.st_size > limit:
+    try:
+        status = os.fstat(descriptor)
+        ours = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid()
+        if not ours or status.st_mode & 0o077 or status.st_size > limit:
             return None
-        return stream.read()
+        with open(descriptor, "rb", closefd=False) as stream:
+            return stream.read()
+    finally:
+        os.close(descriptor)
 
 
 def remove(path: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from wrapper import files
 from wrapper.auth.model import Credential
@@ -20,6 +20,8 @@ BUFFER = 15 * 60.0
 SKEW = 5 * 60.0
 # How long those who waited for a failed sign-in take its answer for theirs.
 REMEMBER_FAILURE = 30.0
+_KEYS = ("access_key_id", "secret_access_key")
+_YEAR_9999 = 253_402_300_800
 
 
 def realm_dir(environ: Mapping[str, str], realm: str) -> str:
@@ -37,19 +39,23 @@ def load(realm: str, key: str) -> Credential | None:
     found = record(path(realm, key))
     if found is None:
         return None
-    fields, expires = found.get("fields"), found.get("expires")
+    fields, expires, issued = (found.get(name) for name in ("fields", "expires", "issued"))
+    texts = [found.get(name) for name in ("cloud", "principal", "region")]
     if not isinstance(fields, dict) or not all(isinstance(v, str) for v in fields.values()):
         return None
-    if expires is not None and not isinstance(expires, int | float):
+    if not all(isinstance(text, str) for text in texts):
         return None
-    return Credential(
-        str(found.get("cloud", "")),
-        fields,
-        expires,
-        str(found.get("principal", "")),
-        str(found.get("region", "")),
-        float(found.get("issued") or 0.0),
-    )
+    if not _is_time(issued) or not (expires is None or _is_time(expires)):
+        return None
+    cloud, principal, region = map(str, texts)
+    if cloud == "aws" and not all(fields.get(name) for name in _KEYS):
+        return None
+    return Credential(cloud, fields, expires, principal, region, issued)
+
+
+def _is_time(value: Any) -> TypeGuard[float]:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 <= value < _YEAR_9999
 
 
 def record(file: str) -> dict[str, Any] | None:
@@ -59,7 +65,7 @@ def record(file: str) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) and found.get("version") == VERSION else None
 

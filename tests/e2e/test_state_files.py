@@ -1,0 +1,251 @@
+"""Files of ours that are torn, foreign, shared or not writable: handled, and the next run works."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli, Result
+from tests.fakes import aws, chain
+
+RUN = ("exec", "-i", "deploy", "--", "env")
+
+
+def _run(cli: Cli, **options: object) -> Result:
+    done = cli(*RUN, **options)  # type: ignore[arg-type]
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def _sessions(state: Path) -> list[Path]:
+    found = sorted(state.glob("realms/*/sessions/*.json"))
+    assert len(found) == 4
+    return found
+
+
+def _truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:37])
+
+
+def _empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def _later_schema(file: Path) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), "version": 99}))
+
+
+def _list(file: Path) -> None:
+    file.write_text("[1, 2]")
+
+
+def _wrong_types(file: Path) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), "fields": {"access_key_id": 1}}))
+
+
+def _fields_missing(file: Path) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), "fields": {}}))
+
+
+def _issued_as_text(file: Path) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), "issued": "yesterday"}))
+
+
+def _region_as_list(file: Path) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), "region": [1], "principal": {}}))
+
+
+def _binary(file: Path) -> None:
+    file.write_bytes(b"\xff\xfe\x00" * 100)
+
+
+def _deep(file: Path) -> None:
+    file.write_text("[" * 100_000)
+
+
+def _not_a_number(file: Path) -> None:
+    file.write_text(json.dumps({**json.loads(file.read_text()), "expires": float("nan")}))
+
+
+def _symlink(file: Path) -> None:
+    elsewhere = file.with_suffix(".elsewhere")
+    file.rename(elsewhere)
+    file.symlink_to(elsewhere)
+
+
+def _world_readable(file: Path) -> None:
+    file.chmod(0o644)
+
+
+def _huge(file: Path) -> None:
+    file.write_bytes(b" " * (2 << 20) + file.read_bytes())
+
+
+def _pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file, 0o600)
+
+
+DAMAGE = [
+    _truncate,
+    _empty,
+    _later_schema,
+    _list,
+    _wrong_types,
+    _fields_missing,
+    _issued_as_text,
+    _region_as_list,
+    _binary,
+    _deep,
+    _not_a_number,
+    _symlink,
+    _world_readable,
+    _huge,
+    _pipe,
+]
+
+
+@pytest.fixture
+def signed_in(cli: Cli, make_chain: chain.Make) -> chain.Chain:
+    """The chain, with a session of each link."""
+    made = make_chain()
+    assert _run(cli).exit == 0
+    return made
+
+
+@pytest.mark.parametrize("damage", DAMAGE, ids=lambda each: each.__name__.strip("_"))
+def test_a_session_that_cannot_be_trusted_is_signed_anew(
+    cli: Cli,
+    signed_in: chain.Chain,
+    fake_aws: aws.Fake,
+    state: Path,
+    damage: Callable[[Path], None],
+) -> None:
+    before = len(fake_aws.calls())
+    for file in _sessions(state):
+        damage(file)
+    for _ in range(2):  # the second finds what the first has written
+        done = _run(cli, timeout=20)
+        assert (done.exit, done.stderr) == (0, "")
+    assert len(fake_aws.calls()) == before + 4
+    for file in _sessions(state):
+        assert stat.S_ISREG(file.lstat().st_mode)
+        assert stat.S_IMODE(file.lstat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_truncate, _fields_missing, _deep, _pipe, _world_readable],
+    ids=lambda each: each.__name__.strip("_"),
+)
+def test_credential_process_survives_a_damaged_session(
+    cli: Cli,
+    signed_in: chain.Chain,
+    fake_aws: aws.Fake,
+    damage: Callable[[Path], None],
+) -> None:
+    variables = dict(line.split("=", 1) for line in _run(cli).stdout.splitlines())
+    config = Path(variables["AWS_CONFIG_FILE"]).read_text()
+    section = config.partition("[profile deploy]")[2].partition("[profile ")[0]
+    command = section.partition("credential_process = ")[2].splitlines()[0]
+    handle = command.split()[-1]
+    damage(Path(command.split()[-2]).parents[2] / "sessions" / f"{handle}.json")
+    asked = subprocess.run(
+        command.split(), env=variables, capture_output=True, text=True, timeout=20
+    )
+    assert (asked.returncode, asked.stderr) == (0, "")
+    assert set(json.loads(asked.stdout)) == {
+        *("Version", "AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
+    }
+
+
+def test_a_directory_in_place_of_a_session_is_an_error_with_its_path(
+    cli: Cli, signed_in: chain.Chain, state: Path
+) -> None:
+    for file in _sessions(state):
+        file.unlink()
+        file.mkdir()
+    done = _run(cli)
+    assert done.exit == 69
+    assert str(state) in done.stderr
+
+
+@pytest.mark.parametrize("name", ["config", "credentials", "chains.json"])
+def test_a_changed_file_of_a_profile_is_written_again(
+    cli: Cli, signed_in: chain.Chain, state: Path, name: str
+) -> None:
+    (file,) = state.glob(f"realms/*/aws/*/{name}")
+    wanted = file.read_bytes()
+    file.write_bytes(b"[profile deploy]\ncredential_process = /bin/false\n")
+    assert _run(cli).exit == 0
+    assert file.read_bytes() == wanted
+    file.unlink()
+    elsewhere = state.parent / "elsewhere"
+    elsewhere.write_bytes(b"mine")
+    file.symlink_to(elsewhere)
+    assert _run(cli).exit == 0
+    assert (file.read_bytes(), file.is_symlink()) == (wanted, False)
+    assert elsewhere.read_bytes() == b"mine"
+
+
+def test_a_home_that_cannot_be_written_is_said_so(cli: Cli, make_chain: chain.Make) -> None:
+    make_chain()
+    done = _run(cli, env={"XDG_STATE_HOME": "/proc/nowhere"})
+    assert (done.exit, done.stdout) == (69, "")
+    assert done.stderr.startswith("error: cannot make the directory /proc/nowhere")
+    assert "hint: check the disk and the permissions" in done.stderr
+
+
+def test_a_file_where_the_state_should_be_is_said_so(
+    cli: Cli, make_chain: chain.Make, home: Path
+) -> None:
+    make_chain()
+    (home / ".local").write_text("in the way")
+    done = _run(cli)
+    assert done.exit == 69
+    assert str(home / ".local") in done.stderr
+
+
+def test_nothing_of_ours_is_needed_without_an_identity(
+    cli: Cli, make_chain: chain.Make, home: Path
+) -> None:
+    make_chain()
+    (home / ".local").write_text("in the way")
+    done = cli("exec", "--identity=false", "--", "echo", "done")
+    assert (done.exit, done.stdout) == (0, "done\n")
+
+
+@pytest.mark.parametrize("ahead", [True, False], ids=["from the future", "long over"])
+def test_a_clock_that_jumped_makes_a_session_worthless(
+    cli: Cli, signed_in: chain.Chain, fake_aws: aws.Fake, state: Path, ahead: bool
+) -> None:
+    before = len(fake_aws.calls())
+    shift = 10 * 86_400 if ahead else -10 * 86_400
+    for file in _sessions(state):
+        found = json.loads(file.read_text())
+        found |= {"issued": found["issued"] + shift, "expires": found["expires"] + shift}
+        file.write_text(json.dumps(found))
+    assert _run(cli).exit == 0
+    assert len(fake_aws.calls()) == before + 4
+    now = time.time()
+    for file in _sessions(state):
+        found = json.loads(file.read_text())
+        assert abs(found["issued"] - now) < 60
+
+
+def test_a_failure_that_was_noted_does_not_outlive_its_reason(
+    cli: Cli, make_chain: chain.Make, fake_aws: aws.Fake
+) -> None:
+    made = make_chain()
+    fake_aws.drop_policy(made.roles["hub"], "assume")
+    assert _run(cli).exit == 77
+    fake_aws.allow(made.roles["hub"], "sts:AssumeRole", made.roles["deploy"], name="assume")
+    done = _run(cli)
+    assert (done.exit, done.stderr) == (0, "")
