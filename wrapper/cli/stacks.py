@@ -241,9 +241,11 @@ def _emit(session: Session, value: Any, output: str, file: str) -> None:
         raise UsageError(f'unknown format "{output}"', hint="json and yaml are known")
     text = writers[output](value)
     if file:
+        import os
+
         from wrapper import files
 
-        files.write_atomic(file, text.encode(), 0o644)
+        files.write_atomic(os.path.join(session.world.cwd, file), text.encode(), 0o644)
     else:
         session.world.stdout.write(text)
 
