@@ -163,6 +163,7 @@ def terraform(
     """
     from wrapper import config, stacks, ui
     from wrapper.terraform import commands, environment, guard, location, running, steps
+    from wrapper.terraform.left_out import left_out
 
     if not invocation.component or not invocation.stack:
         raise UsageError("a component and a stack are required")
@@ -196,6 +197,8 @@ def terraform(
         component, environ = as_identity(ready, loaded, component, world, shell, invocation)
     if invocation.subcommand == "generate":
         return commands.generate(component, loaded, invocation, world)
+    for line in left_out(component):
+        ui.warn(world, line)
     for variable in environment.noteworthy(world.environ):
         ui.warn(world, f"{variable} is set in the environment: terraform will follow it")
     todo = steps.prepare(component, loaded, invocation, environ, world.cwd)
