@@ -162,8 +162,7 @@ def terraform(
     Source: design 10, reference/atmos-stacks.md 5.2.
     """
     from wrapper import config, stacks, ui
-    from wrapper.terraform import commands, environment, guard, location, running, steps
-    from wrapper.terraform.left_out import left_out
+    from wrapper.terraform import commands, location, steps
 
     if not invocation.component or not invocation.stack:
         raise UsageError("a component and a stack are required")
@@ -179,34 +178,62 @@ def terraform(
         return 0
     steps.refuse(component, invocation)
     shell = section_env(loaded.data.get("env") or {}).apply(loaded.environ)
-    ready = None
-    environ = section_env(component.section.get("env") or {}).apply(shell)
-    if invocation.subcommand == "generate" and not commands.needs_identity(component):
-        component = _evaluated(component, loaded, world, shell, invocation)
-    elif invocation.dry_run:
-        chosen(loaded, component, wanted, world)
-    else:
-        try:
-            ready = sign_in(loaded, component, wanted, world, environ=shell)
-        except WrapError:
-            if steps.has_varfile(invocation) and not commands.needs_identity(component):
-                # As with Atmos, the values are there to look at when signing in fails.
-                shown = _evaluated(component, loaded, world, shell, invocation)
-                commands.generate(shown, loaded, invocation, world)
-            raise
-        component, environ = as_identity(ready, loaded, component, world, shell, invocation)
     if invocation.subcommand == "generate":
+        if commands.needs_identity(component):
+            ready = sign_in(loaded, component, wanted, world, environ=shell)
+            shell = ready.environ
+        component = _evaluated(component, loaded, world, shell, invocation)
         return commands.generate(component, loaded, invocation, world)
+    return _terraform(loaded, component, wanted, invocation, shell, world)
+
+
+def _terraform(
+    config: Config,
+    component: Component,
+    wanted: Setting | None,
+    invocation: Invocation,
+    shell: Mapping[str, str],
+    world: World,
+) -> int:
+    """Sign in, work out the steps and carry them out, or show them; `shell` lies below all."""
+    from wrapper import ui
+    from wrapper.terraform import environment, guard, running, steps
+    from wrapper.terraform.left_out import left_out
+
     for line in left_out(component):
         ui.warn(world, line)
     for variable in environment.noteworthy(world.environ):
         ui.warn(world, f"{variable} is set in the environment: terraform will follow it")
-    todo = steps.prepare(component, loaded, invocation, environ, world.cwd)
-    if ready is None:
+    if invocation.dry_run:
+        chosen(config, component, wanted, world)
+        environ = section_env(component.section.get("env") or {}).apply(shell)
+        todo = steps.prepare(component, config, invocation, environ, world.cwd)
         world.stdout.write(running.show(todo))
         return 0
+    try:
+        ready = sign_in(config, component, wanted, world, environ=shell)
+    except WrapError:
+        _leave_varfile(config, component, invocation, shell, world)
+        raise
+    component, environ = as_identity(ready, config, component, world, shell, invocation)
+    todo = steps.prepare(component, config, invocation, environ, world.cwd)
     accept = invocation.accept_state_change
-    guard.check(component, loaded, world.environ, invocation.subcommand, accept=accept)
+    guard.check(component, config, world.environ, invocation.subcommand, accept=accept)
     if ready.choice.name and invocation.subcommand in _CHANGES:
         ui.note(world, f"identity: {ready.choice.name} ({ready.choice.why})")
     return running.carry_out(todo, component, world)
+
+
+def _leave_varfile(
+    config: Config,
+    component: Component,
+    invocation: Invocation,
+    shell: Mapping[str, str],
+    world: World,
+) -> None:
+    """Write the varfile although nobody is signed in: as with Atmos, it is there to look at."""
+    from wrapper.terraform import commands, steps
+
+    if steps.has_varfile(invocation) and not commands.needs_identity(component):
+        shown = _evaluated(component, config, world, shell, invocation)
+        commands.generate(shown, config, invocation._replace(words=("varfile",)), world)
