@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -57,7 +59,7 @@ output "callers" {
 @pytest.fixture
 def made(
     cli: Cli, make_chain: chain.Make, fake_aws: aws.Fake, terraform: str, tmp_path: Path
-) -> chain.Chain:
+) -> Iterator[chain.Chain]:
     """The chain, and a component with three providers."""
     made = make_chain(module=MODULE, identities=IDENTITIES)
     audit = fake_aws.role("444444444444", "audit", trusts=made.roles["gate"])
@@ -66,7 +68,9 @@ def made(
     fake_aws.allow(made.roles["hub"], "sts:AssumeRole", spoke, name="spoke")
     provider.install(tmp_path / "mirror", tmp_path / "terraform.rc")
     cli.environment["TF_CLI_CONFIG_FILE"] = str(tmp_path / "terraform.rc")
-    return made
+    with TemporaryDirectory(prefix="who-") as short:  # a socket's path has room for 107 bytes
+        cli.environment["TMPDIR"] = short
+        yield made
 
 
 def _assumed(fake: aws.Fake) -> list[str]:
