@@ -110,7 +110,7 @@ class Index:
 
         try:
             base = sqlite3.connect(
-                f"file:{_quoted(self.path)}?mode=ro", uri=True, timeout=2, isolation_level=None
+                f"file:{_quoted(self.path)}?mode=ro", uri=True, timeout=1, isolation_level=None
             )
             row = base.execute("SELECT value FROM meta WHERE key = 'key'").fetchone()
         except sqlite3.Error:
@@ -300,8 +300,11 @@ class Index:
         import sqlite3
 
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        base = sqlite3.connect(self.path, timeout=1, isolation_level=None)
+        # Who finds another one writing does not store: the other one stores the same.
+        base = sqlite3.connect(self.path, timeout=0.1, isolation_level=None)
         base.execute("PRAGMA synchronous = OFF")
+        # Readers are kept out by the commit only, not by a large transaction before it.
+        base.execute("PRAGMA cache_spill = OFF")
         return base
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +57,6 @@ def answers(repo: Repo) -> list[Any]:
 
 
 def test_a_warm_index_answers_without_yaml(repo: Repo) -> None:
-    import subprocess
-    import time
-
     two_stacks(repo)
     time.sleep(0.05)  # past the tick within which files are not trusted
     repo.component("app", "a")
@@ -156,6 +158,67 @@ def test_many_writers_at_once_all_get_the_answer(repo: Repo) -> None:
     for thread in threads:
         thread.join()
     assert found == [{"c": 1, "stage": "b", "v": 1}] * 8
+
+
+HOLDER = """
+import sqlite3, sys
+from wrapper import config, world
+from wrapper.stacks import opened
+
+here = world.real()
+repository = opened(config.load(here), here)
+if sys.argv[1] == "reading":
+    print(repository.stacks(), len(repository.index.listings()), flush=True)
+else:
+    base = sqlite3.connect(repository.index.path, isolation_level=None)
+    base.execute("BEGIN IMMEDIATE")
+    print("writing", flush=True)
+sys.stdin.readline()
+"""
+
+
+@contextmanager
+def another_process(repo: Repo, does: str) -> Iterator[None]:
+    """Keep a process that holds the index open, for reading or for writing."""
+    argv = [sys.executable, "-c", HOLDER, does]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        argv, env=repo.environ, cwd=repo.root, stdin=pipe, stdout=pipe, text=True
+    ) as holder:
+        assert holder.stdout
+        assert holder.stdout.readline()
+        try:
+            yield
+        finally:
+            holder.communicate("\n", timeout=20)
+
+
+def test_a_process_that_reads_keeps_nobody_from_storing(repo: Repo) -> None:
+    two_stacks(repo)
+    settle(repo)
+    repo.stacks()
+    with another_process(repo, "reading"):
+        repo.write({"stacks/deploy/new.yaml": MANIFEST.format("new", 1, "")})
+        began = time.monotonic()
+        assert repo.stacks() == ["a", "b", "new"]
+        assert time.monotonic() - began < 0.8
+    base = sqlite3.connect(index_of(repo))
+    assert base.execute("SELECT name FROM stacks ORDER BY name").fetchall()[-1] == ("new",)
+    base.close()
+
+
+def test_a_second_writer_answers_without_storing(repo: Repo) -> None:
+    two_stacks(repo)
+    settle(repo)
+    repo.stacks()
+    with another_process(repo, "writing"):
+        repo.write({"stacks/deploy/new.yaml": MANIFEST.format("new", 1, "")})
+        began = time.monotonic()
+        assert repo.stacks() == ["a", "b", "new"]
+        assert time.monotonic() - began < 0.8
+    base = sqlite3.connect(index_of(repo))
+    assert base.execute("SELECT name FROM stacks ORDER BY name").fetchall() == [("a",), ("b",)]
+    base.close()
 
 
 def test_many_files_are_read_in_parallel_to_the_same_result(repo: Repo) -> None:
