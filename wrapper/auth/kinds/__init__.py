@@ -87,7 +87,7 @@ STANDALONE = frozenset(
         "kubernetes/emulator",
     )
 )
-# Kinds whose credential is never stored, nor is anything that was signed with it.
+# Kinds whose own credential is never stored; what was signed with it is.
 UNSTORED = frozenset(("aws/ambient", "ambient"))
 # Identities that get a profile in the private AWS configuration file.
 AWS_PROFILES = frozenset(("aws/permission-set", "aws/assume-role", "aws/assume-root", "aws/user"))
