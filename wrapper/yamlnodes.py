@@ -24,6 +24,9 @@ class _Loader(yaml.CSafeLoader):
         return "plain" if implicit[0] else "quoted"
 
 
+_LOOK = "the cause can be lines above: an open quote or bracket, a tab, a wrong indent"
+
+
 def compose(text: bytes, path: str) -> Any:
     """Return the root node of the first document of a file; None when there is none.
 
@@ -43,7 +46,7 @@ def compose(text: bytes, path: str) -> Any:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = Location(path, mark.line + 1, mark.column + 1) if mark else Location(path, 1, 1)
-        raise ConfigError(f"bad YAML: {_problem(error)}", at=at) from error
+        raise ConfigError(f"bad YAML: {_problem(error)}", at=at, hint=_LOOK) from error
     except yaml.reader.ReaderError as error:
         at = Location(path, text[: error.position].count(b"\n") + 1, 1)
         raise ConfigError(f"bad YAML: {error.reason}", at=at) from error

@@ -307,8 +307,11 @@ def _chains(auth: Auth, places: Places) -> list[Problem]:
     """Find links that are missing and circles, each once."""
     found: list[Problem] = []
     told: set[frozenset[str]] = set()
+    broken = _named_only(auth)
     for name, entry in auth.identities.items():
         step = follow(auth, entry)
+        if isinstance(step, WrapError) and str(entry.raw["via"].get("identity")) in broken:
+            continue  # told of where it is defined
         if isinstance(step, WrapError):
             found.append(Problem(entry.title, step, USED))
             continue
@@ -325,7 +328,14 @@ def _chains(auth: Auth, places: Places) -> list[Problem]:
     return found
 
 
+def _named_only(auth: Auth) -> set[str]:
+    """Return the identities that are in the configuration but could not be read."""
+    given = auth.section.get("identities")
+    return set(map(str, given)) - set(auth.identities) if isinstance(given, Mapping) else set()
+
+
 def _circle(names: list[str], places: Places) -> Problem:
     drawn = " → ".join(f'"{name}"' for name in (*names, names[0]))
     at = [p for p in (places.at("identities", n, "via", "identity") for n in names) if p]
-    return _problem(f'identity "{names[0]}"', f"circular chain: {drawn}", at)
+    hint = "one of them must go via a provider, or be a user"
+    return _problem(f'identity "{names[0]}"', f"circular chain: {drawn}", at, hint=hint)

@@ -88,7 +88,16 @@ def _needed(entry: Entry) -> Iterator[Finding]:
             if value not in (None, "", {}) and not isinstance(value, str):
                 yield Finding(keys, f"{'.'.join(keys)} must be text (put it in quotes)", weight)
             else:
-                yield Finding(keys if known else keys[:1], f"{'.'.join(keys)} is required", weight)
+                at = keys if known else keys[:1]
+                yield Finding(at, f"{'.'.join(keys)} is required", weight, _example(keys))
+
+
+def _example(keys: tuple[str, ...]) -> str:
+    """Return how a missing key is written: `principal: {assume_role: …}`."""
+    text = "…"
+    for key in reversed(keys[1:]):
+        text = f"{{{key}: {text}}}"
+    return f"add `{keys[0]}: {text}`"
 
 
 def _permission_set(entry: Entry) -> Iterator[Finding]:
@@ -182,16 +191,19 @@ _KINDS = {
 }
 
 
+_VIA = "via: {identity: …}` or `via: {provider: …}"
+
+
 def _via(entry: Entry) -> Iterator[Finding]:
     via = entry.raw.get("via")
     if entry.kind in STANDALONE:
         return
     if via is None:
-        yield Finding((), "has no via", USED, "add `via: {provider: …}` or `via: {identity: …}`")
+        yield Finding((), "has no via", USED, f"add `{_VIA}`")
     elif not isinstance(via, Mapping):
         yield Finding(("via",), "via must be a map", FATAL)
     elif not via.get("provider") and not via.get("identity"):
-        yield Finding(("via",), "via needs a provider or an identity")
+        yield Finding(("via",), "via needs a provider or an identity", hint=f"write `{_VIA}`")
 
 
 def _env(entry: Entry) -> Iterator[Finding]:

@@ -146,6 +146,9 @@ def opened(config: Config, world: World, *, quiet: bool = False) -> Repository:
         raise ConfigError(
             f"directory for Atmos stacks does not exist: {settings.stacks_dir}",
             at=config.where("stacks", "base_path"),
+            hint="check stacks.base_path and base_path"
+            if config.files
+            else "no atmos.yaml was found here or above: change to the repository, or use --chdir",
         )
     return Repository(settings, world, quiet=quiet)
 

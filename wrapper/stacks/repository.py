@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from wrapper.errors import StackError, near
+from wrapper.errors import StackError, WrapError, near
 from wrapper.stacks import names
-from wrapper.stacks.imports import Loader
+from wrapper.stacks.imports import TYPES, Loader
 from wrapper.stacks.index import Index, stamp
 from wrapper.stacks.settings import Settings
 
@@ -108,17 +108,37 @@ class Repository:
         return sorted(found)
 
     def unknown(self, stack: str, component: str) -> StackError:
-        """Return the error for a stack that is not there."""
+        """Return the error for a stack that is not there, or whose manifest is broken."""
         known = self.stacks()
+        message = f"could not find the stack '{stack}' (asked for its component '{component}')"
         hint = near(stack, known) or "run `atmos-wrap list stacks` to see all stacks"
+        broken = False
         for path, one in self.listings().items():
             name = names.path_name(path, self.settings.stacks_dir)
+            broken = broken or bool(one.problems)
             if name == stack or name.endswith("/" + stack):
+                fault = self._fault(path) if one.problems else None
+                if fault is not None:
+                    hints = [f"its manifest is broken: {fault.message}", *fault.hints]
+                    return StackError(message, at=fault.at, hint=hints)
                 real = sorted({row.stack for row in one.rows if row.stack})
                 if real:
                     hint = "did you mean " + " or ".join(f'"{each}"' for each in real[:3]) + "?"
-        message = f"could not find the stack '{stack}' (asked for its component '{component}')"
-        return StackError(message, hint=hint)
+        maybe = ["it may be in a manifest that could not be read, see above"] if broken else []
+        return StackError(message, hint=[*maybe, hint])
+
+    def _fault(self, path: str) -> WrapError | None:
+        """Return what is wrong with a manifest, with its place and advice."""
+        from wrapper.stacks import sections
+
+        try:
+            tree = self.loader.tree(path)
+            for kind in TYPES:
+                for name in sections.components_of(tree, kind, self.settings):
+                    sections.resolve(tree, kind, name, self.settings)
+        except WrapError as error:
+            return error
+        return None
 
 
 def warn(world: World, problems: list[str]) -> None:

@@ -70,6 +70,7 @@ def directory(component: Component, config: Config) -> str:
             f'the component "{component.name}" points to the Terraform component '
             f'"{module(component, config)}", but there is no directory {path}',
             at=component.where("metadata", "component") or component.where(),
+            hint="check metadata.component, and components.terraform.base_path in atmos.yaml",
         )
     return path
 
