@@ -18,6 +18,7 @@ import pytest
 from tests.conftest import Cli
 from tests.fakes import aws, chain
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 # Long enough to be seen, and with a client that asks `credential_process` itself.
 MODULE = f"""
 resource "terraform_data" "app" {{
@@ -167,3 +168,26 @@ def test_no_secret_is_seen_outside_the_state_directory(
     for file in state.rglob("*"):
         wanted = 0o700 if file.is_dir() else 0o600
         assert (str(file), oct(stat.S_IMODE(file.lstat().st_mode))) == (str(file), oct(wanted))
+
+
+@pytest.mark.parametrize("fault", ["refused", "unreachable", "wrong secret"])
+def test_an_error_tells_no_secret(
+    cli: Cli, make_chain: chain.Make, fake_aws: aws.Fake, state: Path, fault: str
+) -> None:
+    made = make_chain()
+    secrets = [made.user.access_key_id, made.user.secret_access_key]
+    env = {"ATMOS_LOGS_LEVEL": "trace"}
+    if fault == "refused":
+        fake_aws.drop_policy(made.roles["hub"], "assume")
+    elif fault == "unreachable":
+        assert cli("exec", "-i", "gate", "--", "true").exit == 0
+        env |= {"AWS_ENDPOINT_URL_STS": "http://127.0.0.1:9", "AWS_MAX_ATTEMPTS": "1"}
+    else:
+        secrets.append(made.user.secret_access_key[::-1])
+        env |= {"ALICE_SECRET": secrets[-1]}
+    done = cli("terraform", "plan", "app", "-s", "prod", env=env)
+    assert (done.exit, done.stdout) == (77, "")
+    stored = "".join(file.read_text() for file in state.rglob("*.failed"))
+    for secret in (*secrets, *_sessions(state)):
+        assert secret not in done.stderr
+        assert secret not in stored
