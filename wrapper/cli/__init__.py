@@ -30,6 +30,8 @@ def main(argv: Sequence[str], world: World) -> int:
     """Run one command line; return its exit code. Raises: WrapError."""
     at = args.command_at(argv)
     word = argv[at] if at is not None else ""
+    if at is not None and word == "help":
+        return main([*argv[:at], *argv[at + 1 :], "--help"], world)
     if word in args.TERRAFORM:
         from wrapper.cli import terraform
 
@@ -52,11 +54,7 @@ def _typer(word: str, rest: list[str], given: args.Globals, world: World) -> int
     from wrapper.cli.session import Session
 
     if word and word not in COMMANDS:
-        known = [*COMMANDS, *PROGRAMS, *args.TERRAFORM]
-        raise UsageError(
-            f'unknown command "{word}"',
-            hint=near(word, known) or "`atmos-wrap --help` lists the commands",
-        )
+        raise UsageError(f'unknown command "{word}"', hint=_advice(word))
     command = typer.main.get_command(build(word))
     try:
         code: Any = command.main(
@@ -72,11 +70,22 @@ def _typer(word: str, rest: list[str], given: args.Globals, world: World) -> int
     return code if isinstance(code, int) else 0
 
 
+def _advice(word: str) -> str:
+    """Return what may have been meant by a word that is no command."""
+    from wrapper.cli.terraform_args import SUBCOMMANDS
+
+    if word in SUBCOMMANDS:
+        return f"did you mean `atmos-wrap terraform {word}`?"
+    known = [*COMMANDS, *PROGRAMS, *args.TERRAFORM]
+    return near(word, known) or "`atmos-wrap --help` lists the commands"
+
+
 def _usage(error: Any, world: World) -> int:
     """Tell a usage error; help that was asked for by typing nothing is no error."""
     from wrapper import ui
 
-    message = str(getattr(error, "message", error))
+    # A missing argument has no message of its own, only a formatted one.
+    message = str(getattr(error, "message", error)) or str(error.format_message())
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         ui.write(world, message.rstrip() + "\n")
