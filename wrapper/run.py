@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from wrapper.terraform.invocation import Invocation
     from wrapper.world import World
 
-# Sub-commands that change infrastructure or state: they say as whom.
+# Sub-commands that change infrastructure or state: they say as whom. Of `state` not the words that look.
 _CHANGES = (
     "apply", "deploy", "destroy", "import", "refresh", "state", "taint", "untaint", "force-unlock",
 )  # fmt: skip
+_LOOKING = (("list",), ("show",), ("pull",), ("identities",))
 
 
 class Ready(NamedTuple):
@@ -219,7 +220,8 @@ def _terraform(
     todo = steps.prepare(component, config, invocation, environ, world.cwd)
     accept = invocation.accept_state_change
     guard.check(component, config, world.environ, invocation.subcommand, accept=accept)
-    if ready.choice.name and invocation.subcommand in _CHANGES:
+    changes = invocation.subcommand in _CHANGES and invocation.words not in _LOOKING
+    if ready.choice.name and changes:
         ui.note(world, f"identity: {ready.choice.name} ({ready.choice.why})")
     return running.carry_out(todo, component, world)
 
