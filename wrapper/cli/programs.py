@@ -41,6 +41,8 @@ def main(argv: Sequence[str], given: Globals, world: World) -> int:
     component = None
     environ = dict(loaded.environ)
     environ.update(run.section_env(loaded.data.get("env") or {}).set)
+    if given.stack and not given.component and argv[0] != "auth":
+        raise UsageError("--stack needs --component", hint="add -c COMPONENT, or leave -s out")
     if given.component:
         from wrapper import stacks
 
