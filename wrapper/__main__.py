@@ -16,9 +16,7 @@ def main() -> int:
 def run(argv: list[str], world: outside.World) -> int:
     """Run one command line; return its exit code, with every error told on stderr."""
     try:
-        code = _dispatch(argv, world)
-        world.stdout.flush()
-        return code
+        return _printed(_dispatch(argv, world), world)
     except WrapError as error:
         from wrapper import ui
 
@@ -29,6 +27,8 @@ def run(argv: list[str], world: outside.World) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return 141
+    except OSError as fault:
+        return _unwritten(fault, world)
     except Exception as fault:  # noqa: BLE001  told as a fault of ours, without a traceback
         return _internal(fault, world)
 
@@ -66,6 +66,26 @@ def _complete(argv: list[str], world: outside.World) -> int:
     found, directive = complete.offer(argv, given.options, silent)
     world.stdout.write("".join(f"{name}\n" for name in found) + f":{directive}\n")
     return 0
+
+
+def _printed(code: int, world: outside.World) -> int:
+    world.stdout.flush()
+    return code
+
+
+def _unwritten(fault: OSError, world: outside.World) -> int:
+    """Tell of output that could not be written, else of a fault of ours."""
+    try:
+        world.stdout.flush()
+    except OSError:
+        from wrapper import ui
+        from wrapper.errors import StoreError
+
+        _silence_stdout()
+        error = StoreError(f"cannot write the output: {fault.strerror}")
+        ui.write(world, ui.render(error, world.cwd))
+        return error.exit_code
+    return _internal(fault, world)
 
 
 def _silence_stdout() -> None:

@@ -49,6 +49,7 @@ class World(NamedTuple):
 
 def real() -> World:
     """Return the machine as this process sees it."""
+    _open_closed_streams()
     return World(
         environ=_environ(),
         cwd=_cwd(),
@@ -60,6 +61,22 @@ def real() -> World:
         stderr_tty=_is_tty(2),
         open_browser=_open_browser,
     )
+
+
+def _open_closed_streams() -> None:
+    """Let standard streams that the caller closed be empty ones.
+
+    Else the next file that is opened gets their number, and a child prints into it.
+    """
+    for name, descriptor, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened == descriptor:
+                os.set_inheritable(descriptor, True)
+            else:
+                os.dup2(opened, descriptor)
+                os.close(opened)
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
 
 
 def _environ() -> dict[str, str]:

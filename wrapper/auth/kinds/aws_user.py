@@ -115,6 +115,11 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # 
 
 def _keys(spec: Spec) -> Credential:
     if spec.access_key_id.value and spec.secret_access_key.value:
+        if not (spec.access_key_id.value + spec.secret_access_key.value).isascii():
+            raise NeedsLogin(
+                f'identity "{spec.name}": its keys hold characters that no AWS key has',
+                hint="look for quotes, blanks or an editor's marks where they are set",
+            )
         return Credential(
             "aws",
             {
