@@ -39,8 +39,7 @@ def main(argv: Sequence[str], given: Globals, world: World) -> int:
 
     loaded = config.load(world, given.options)
     component = None
-    environ = dict(loaded.environ)
-    environ.update(run.section_env(loaded.data.get("env") or {}).set)
+    environ = run.section_env(loaded.data.get("env") or {}).apply(loaded.environ)
     if given.stack and not given.component and argv[0] != "auth":
         raise UsageError("--stack needs --component", hint="add -c COMPONENT, or leave -s out")
     if given.component:
