@@ -102,6 +102,30 @@ def locate(text: bytes, path: str, key_path: Path) -> Location:
     return Location(path, mark.line + 1, mark.column + 1)
 
 
+def places(text: bytes, path: str, under: Path, depth: int) -> dict[tuple[str, ...], Location]:
+    """Return the place of each key path of a valid file that begins with `under`.
+
+    So many steps deep; only what stands there itself, not what `<<` brings.
+    """
+    node = compose(text, path)
+    for step in under:
+        found = None if node is None else _child(node, step)
+        node = found[1] if found else None
+    places: dict[tuple[str, ...], Location] = {}
+    todo = [(tuple(map(str, under)), node, depth)]
+    while todo:
+        keys, node, left = todo.pop()
+        if not left or not isinstance(node, yaml.MappingNode):
+            continue
+        for key, value in node.value:
+            if key.value != "<<":
+                below = (*keys, key.value)
+                mark = key.start_mark
+                places[below] = Location(path, mark.line + 1, mark.column + 1)
+                todo.append((below, value, left - 1))
+    return places
+
+
 def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
     """Return the places of a child: of its key (or item) and of its value.
 

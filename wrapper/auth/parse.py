@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wrapper import files
 from wrapper.auth import defaults, realms, references, rules
 from wrapper.auth.kinds import IDENTITY_KINDS, PROVIDER_KINDS
 from wrapper.auth.lookup import follow, truth
@@ -26,7 +27,7 @@ def read(
 
     `layers` are the files that made it, lowest first; `wrap` is our own top-level section.
     """
-    places = Places(layers)
+    places = Places(layers, files.cache_dir(world.environ))
     problems: list[Problem] = []
     warnings: list[WrapError] = []
     if section is None:

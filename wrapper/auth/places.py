@@ -10,9 +10,13 @@ from wrapper.merge import Layer
 
 
 class Places:
-    """Finds the file, line and column that set a key; files are read when asked, once."""
+    """Finds the file, line and column that set a key; files are read when asked, once.
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
+    With a `cache_dir` what is known from an earlier run needs no YAML parser.
+    """
+
+    def __init__(self, layers: Sequence[Layer], cache_dir: str = "") -> None:
+        self.cache_dir = cache_dir
         files = [layer for layer in layers if layer.section in ("config", "profile")]
         rest = [layer for layer in layers if layer.section not in ("config", "profile")]
         self.layers = [*sorted(files, key=lambda layer: layer.rank), *rest]
@@ -36,7 +40,7 @@ class Places:
 
     def in_layer(self, layer: Layer, keys: tuple[str, ...]) -> Location:
         """Return the place of a key path in one layer's file."""
-        from wrapper import yamlio
+        from wrapper.config import parsed
 
         if layer.path not in self.texts:
             try:
@@ -44,7 +48,8 @@ class Places:
                     self.texts[layer.path] = stream.read()
             except OSError:
                 self.texts[layer.path] = b""
-        return yamlio.locate(self.texts[layer.path], layer.path, (*layer.prefix, *keys))
+        text, path = self.texts[layer.path], (*layer.prefix, *keys)
+        return parsed.place(layer.path, text, path, self.cache_dir)
 
 
 def _written(data: Any, keys: tuple[str, ...]) -> tuple[str, ...] | None:

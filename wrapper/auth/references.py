@@ -37,14 +37,14 @@ def restore(place: Mapping[str, Any], environ: Mapping[str, str]) -> Secret:
         name = str(place["variable"])
         return Secret(environ.get(name) or None, variable=name)
     path, keys = str(place.get("path", "")), tuple(str(k) for k in place.get("keys", ()))
-    return Secret(_scalar(path, keys) if path else None, path=path, keys=keys)
+    return Secret(_scalar(path, keys, environ) if path else None, path=path, keys=keys)
 
 
 def trace(value: Any, path: str, keys: tuple[str, ...], environ: Mapping[str, str]) -> Secret:
     """Return the secret whose merged value is `value` and which the file `path` sets at `keys`."""
     if isinstance(value, str) and value.startswith("!env "):
         return _variable(value, environ)
-    written = _scalar(path, keys) if path else None
+    written = _scalar(path, keys, environ) if path else None
     if written is not None and written.startswith("!env "):
         return _variable(written, environ)
     text = None if value in (None, "") else str(value)
@@ -83,13 +83,17 @@ def _variable(text: str, environ: Mapping[str, str]) -> Secret:
     return Secret(environ.get(name) or default or None, variable=name)
 
 
-def _scalar(path: str, keys: tuple[str, ...]) -> str | None:
-    from wrapper import yamlio
+def _scalar(path: str, keys: tuple[str, ...], environ: Mapping[str, str]) -> str | None:
+    """Return what a file says at a key path, a function as its text; None without a scalar."""
+    from wrapper.config import parsed
     from wrapper.errors import WrapError
+
+    def as_text(tag: str, value: Any, _at: object) -> str:
+        return f"{tag} {value}".rstrip()
 
     try:
         with open(path, "rb") as stream:
-            found = yamlio.load(stream.read(), path).data
+            found = parsed.load(path, stream.read(), environ, as_text)
     except (OSError, WrapError):
         return None
     for key in keys:

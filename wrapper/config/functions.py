@@ -49,10 +49,12 @@ def read_file(path: str, around: Surroundings, trail: tuple[str, ...] = ()) -> d
 
 
 def _parse(text: bytes, path: str, around: Surroundings, trail: tuple[str, ...]) -> Any:
-    from wrapper import yamlio
+    from wrapper.config import parsed
 
     def evaluate(tag: str, value: Any, at: Location) -> Any:
         if tag in ("!append", "!unset"):
+            from wrapper import yamlio
+
             return yamlio.plain_tags(tag, value, at)
         if tag not in SUPPORTED:
             raise ConfigError(
@@ -62,7 +64,7 @@ def _parse(text: bytes, path: str, around: Surroundings, trail: tuple[str, ...])
             raise ConfigError(f"{tag} takes text", at=at)
         return _call(tag, value.strip(), at, around, (*trail, path))
 
-    return yamlio.load(text, path, evaluate).data
+    return parsed.load(path, text, around.environ, evaluate)
 
 
 def _bytes(path: str) -> bytes:
@@ -70,7 +72,10 @@ def _bytes(path: str) -> bytes:
         with open(path, "rb") as stream:
             return stream.read()
     except OSError as error:
-        raise ConfigError(f"cannot read the file: {error.strerror or error}", at=path) from error
+        reason = error.strerror or error
+        raise ConfigError(
+            f"cannot read the file: {reason}", at=path, hint="check its permissions"
+        ) from error
 
 
 def _call(tag: str, text: str, at: Location, around: Surroundings, trail: tuple[str, ...]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -197,6 +196,8 @@ def _agreed(listing: str, world: World) -> bool:
 
 
 def _delete(path: str) -> None:
+    import shutil
+
     try:
         if os.path.isdir(path) and not os.path.islink(path):
             shutil.rmtree(path)
