@@ -165,6 +165,11 @@ def test_no_secret_is_seen_outside_the_state_directory(
         for secret in long_lived if inside else (*long_lived, *sessions):
             if not (file == manifest and secret in long_lived):
                 assert secret.encode() not in content, file
+    written = sorted((made.repo / "components/app").glob("*.json"))
+    assert [(file.name, file.stat().st_mode & 0o777) for file in written] == [
+        ("backend.tf.json", 0o600),
+        ("prod-app.terraform.tfvars.json", 0o600),
+    ]
     for file in state.rglob("*"):
         wanted = 0o700 if file.is_dir() else 0o600
         assert (str(file), oct(stat.S_IMODE(file.lstat().st_mode))) == (str(file), oct(wanted))

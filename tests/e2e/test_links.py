@@ -148,3 +148,14 @@ def test_an_unreachable_sts_is_said_to_be_so(cli: Cli, make_chain: chain.Make) -
     assert (
         'error: identity "alice": GetSessionToken: no answer from http://127.0.0.1:9' in done.stderr
     )
+
+
+def test_a_failure_that_was_noted_does_not_outlive_its_reason(
+    cli: Cli, make_chain: chain.Make, fake_aws: aws.Fake, terraform: str
+) -> None:
+    made = make_chain()
+    fake_aws.drop_policy(made.roles["hub"], "assume")
+    assert cli(*PLAN).exit == 77
+    fake_aws.allow(made.roles["hub"], "sts:AssumeRole", made.roles["deploy"], name="assume")
+    done = cli(*PLAN)
+    assert done.exit == 0, done.stderr

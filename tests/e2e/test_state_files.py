@@ -7,7 +7,7 @@ import os
 import stat
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -112,10 +112,35 @@ DAMAGE = [
 ]
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[aws.Fake, chain.Chain]]:
+    """One cloud and one repository for all: what differs is under each test's own HOME."""
+    with aws.running(lifetime=600.0) as fake:
+        yield fake, chain.prepare(fake, tmp_path_factory.mktemp("repo"))
+
+
 @pytest.fixture
-def signed_in(cli: Cli, make_chain: chain.Make) -> chain.Chain:
+def fake_aws(shared: tuple[aws.Fake, chain.Chain]) -> aws.Fake:
+    """The cloud."""
+    return shared[0]
+
+
+@pytest.fixture
+def made(shared: tuple[aws.Fake, chain.Chain], environment: dict[str, str]) -> chain.Chain:
+    """The chain."""
+    environment.update(shared[1].environment)
+    return shared[1]
+
+
+@pytest.fixture
+def cli(environment: dict[str, str], made: chain.Chain) -> Cli:
+    """The program, in the chain's repository."""
+    return Cli(environment, made.repo)
+
+
+@pytest.fixture
+def signed_in(cli: Cli, made: chain.Chain) -> chain.Chain:
     """The chain, with a session of each link."""
-    made = make_chain()
     assert _run(cli).exit == 0
     return made
 
@@ -195,8 +220,7 @@ def test_a_changed_file_of_a_profile_is_written_again(
     assert elsewhere.read_bytes() == b"mine"
 
 
-def test_a_home_that_cannot_be_written_is_said_so(cli: Cli, make_chain: chain.Make) -> None:
-    make_chain()
+def test_a_home_that_cannot_be_written_is_said_so(cli: Cli, made: chain.Chain) -> None:
     done = _run(cli, env={"XDG_STATE_HOME": "/proc/nowhere"})
     assert (done.exit, done.stdout) == (69, "")
     assert done.stderr.startswith("error: cannot make the directory /proc/nowhere")
@@ -204,9 +228,8 @@ def test_a_home_that_cannot_be_written_is_said_so(cli: Cli, make_chain: chain.Ma
 
 
 def test_a_file_where_the_state_should_be_is_said_so(
-    cli: Cli, make_chain: chain.Make, home: Path
+    cli: Cli, made: chain.Chain, home: Path
 ) -> None:
-    make_chain()
     (home / ".local").write_text("in the way")
     done = _run(cli)
     assert done.exit == 69
@@ -214,9 +237,8 @@ def test_a_file_where_the_state_should_be_is_said_so(
 
 
 def test_nothing_of_ours_is_needed_without_an_identity(
-    cli: Cli, make_chain: chain.Make, home: Path
+    cli: Cli, made: chain.Chain, home: Path
 ) -> None:
-    make_chain()
     (home / ".local").write_text("in the way")
     done = cli("exec", "--identity=false", "--", "echo", "done")
     assert (done.exit, done.stdout) == (0, "done\n")
@@ -238,14 +260,3 @@ def test_a_clock_that_jumped_makes_a_session_worthless(
     for file in _sessions(state):
         found = json.loads(file.read_text())
         assert abs(found["issued"] - now) < 60
-
-
-def test_a_failure_that_was_noted_does_not_outlive_its_reason(
-    cli: Cli, make_chain: chain.Make, fake_aws: aws.Fake
-) -> None:
-    made = make_chain()
-    fake_aws.drop_policy(made.roles["hub"], "assume")
-    assert _run(cli).exit == 77
-    fake_aws.allow(made.roles["hub"], "sts:AssumeRole", made.roles["deploy"], name="assume")
-    done = _run(cli)
-    assert (done.exit, done.stderr) == (0, "")
