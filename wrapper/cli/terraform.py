@@ -44,7 +44,6 @@ Options
       --skip-planfile          plan without saving the plan
       --accept-state-change    go on although the state would be in another place than last time
       --init-pass-vars, --init-run-reconfigure[=false], --auto-generate-backend-file[=false],
-      --deploy-run-init[=false],
       --append-user-agent TEXT, --process-templates=false, --process-functions=false, --skip NAME
       --profile NAME, --base-path DIR, --config FILE, --config-path DIR, -C, --chdir DIR
       --logs-level LEVEL, --no-color, --interactive=false

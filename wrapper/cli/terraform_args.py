@@ -64,7 +64,6 @@ _GENERATE = (
 GENERATE_ALL = ("varfiles", "backends")
 
 _SETTINGS = {
-    "deploy-run-init": "components.terraform.deploy_run_init",
     "init-run-reconfigure": "components.terraform.init_run_reconfigure",
     "auto-generate-backend-file": "components.terraform.auto_generate_backend_file",
     "init-pass-vars": "components.terraform.init.pass_vars",
