@@ -18,7 +18,8 @@ from wrapper.errors import StoreError
 from wrapper.files import make_private_dir, state_dir
 
 # Names the turns that this process's ancestors hold: a run inside a run must not wait for itself.
-HELD = "ATMOS_WRAP_TURNS"
+# It does not begin with ATMOS_: what Terraform sees of these is what Atmos sets, and nothing more.
+HELD = "_ATMOS_WRAP_TURNS"
 _PAUSE = 0.1
 
 
