@@ -1,13 +1,15 @@
-"""Feed broken manifests and atmos.yaml files to the reader; whatever is wrong must be told as such.
+"""Feed broken manifests, atmos.yaml files and command lines to the program, in this process.
 
-usage: python -m tests.fuzz [--inputs 100000] [--seed N] [--jobs N]. An input fails when it raises
-anything but an error of ours, or takes longer than five seconds. It is kept in build/fuzz/.
+usage: python -m tests.fuzz [--inputs 100000] [--seed N] [--jobs N]. An input fails when the program
+ends with a fault of its own or a traceback, or takes longer than five seconds. It is kept in build/fuzz/.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
+import gc
 import io
 import os
 import random
@@ -16,7 +18,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,8 +26,9 @@ from typing import Any, NamedTuple
 import yaml
 
 from tests.fakes import aws, demo_repository
-from wrapper import auth, config, stacks, world
-from wrapper.errors import WrapError
+from wrapper import __main__ as program
+from wrapper import ui, world
+from wrapper.errors import InternalError
 
 KEPT = aws.CLONE / "build" / "fuzz"
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a disk would be the bottleneck
@@ -44,6 +47,32 @@ WORDS = (
     "%YAML 9.9\n", "\t", "\n", "\n  ", "\r\n", "\x00", "\u2028", "\ufeff", "\U0001f600", "{{ .vars.x }}",
     "components:", "terraform:", "import:", "vars:", "metadata:", "inherits:", "auth:", "identities:",
     "kind: aws/user", "via:", "../../x", "catalog/app", "**/*", "a" * 5000,
+)  # fmt: skip
+# Nothing here signs in, starts a program, or deletes: `--dry-run` stands before what is random.
+COMMANDS = (
+    *((("terraform", "plan", "app", "-s", "dev", "--dry-run", "--profile", "ci"),) * 60),
+    ("terraform", "apply", "app", "-s", "dev", "--dry-run", "--identity=false"),
+    ("describe", "component", "app", "-s", "dev"),
+    ("describe", "stacks", "--format", "json"),
+    ("describe", "config"),
+    ("list", "stacks"),
+    ("list", "components", "-s", "dev"),
+    ("list", "identities"),
+    ("validate", "stacks"),
+    ("auth", "list"),
+    ("auth", "validate"),
+    ("auth", "whoami"),
+    ("__complete", "terraform", "plan", "app", "-s", ""),
+)
+ARGUMENTS = (
+    "app", "dev", "-s", "--stack", "--stack=dev", "-i", "--identity", "-i=x", "--identity=false", "--dry-run",
+    "--", "-", "", "-h", "--help", "-destroy", "-target=x", "-var", "a=b c", "-out", "--format", "json", "yaml",
+    "--profile", "ci", "no such", "--base-path", ".", "--config", "atmos.yaml", "--config-path", "profiles/ci",
+    "-C", "stacks", "--chdir=..", "--logs-level", "debug", "--logs-level=x", "--no-color", "--no-color=maybe",
+    "-q", ".vars", "--query=.[", "--skip-init", "--init", "--from-plan", "--planfile", "x", "--all", "-c",
+    "--component", "terraform", "plan", "state", "list", "stacks", "describe", "component", "auth", "list",
+    "validate", "version", "profile", "show", "--interactive=false", "--settings-list-merge-strategy", "append",
+    "\x00", "\udcff", "\x1b[31m", "\n", "é", "{{ . }}", "a" * 3000, "--skip", "--process-functions=false", "-1",
 )  # fmt: skip
 VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 10**30, 1.5, float("nan"), "", "x", "a/b", "{stage}", "{{", "**", "../..",
@@ -67,6 +96,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
+    began = time.monotonic()
     share = -(-options.inputs // options.jobs)
     # A worker that dies (a fault in C code) raises here; its input is then in MEMORY/fuzz-*.
     with ProcessPoolExecutor(options.jobs) as pool:
@@ -80,7 +110,8 @@ def main() -> int:
         path.write_bytes(failure.data)
         print(f"FAIL {path.relative_to(aws.CLONE)}\n{failure.report}")
     print(
-        f"{share * options.jobs} inputs, {refused} refused as they should, {len(failures)} failed"
+        f"{share * options.jobs} inputs, {refused} refused as they should, {len(failures)} failed, "
+        f"{time.monotonic() - began:.0f} s"
     )
     return 1 if failures else 0
 
@@ -93,43 +124,68 @@ def run(seed: str, inputs: int) -> tuple[int, list[Failure]]:
     with tempfile.TemporaryDirectory(prefix="fuzz-", dir=MEMORY) as scratch:
         repo = Path(scratch, "repo")
         demo_repository.write(repo)
+        (repo / "bin").mkdir()
+        (repo / "bin" / "terraform").touch(mode=0o755)
         here = world.real()._replace(
-            environ={"HOME": scratch, "XDG_CACHE_HOME": f"{scratch}/cache", "PATH": os.defpath},
+            environ={
+                "HOME": scratch,
+                "PATH": str(repo / "bin"),
+                "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+            },
             cwd=str(repo),
-            stdout=io.StringIO(),
-            stderr=io.StringIO(),
+            stdin=io.StringIO(),
             stdin_tty=False,
             stderr_tty=False,
         )
+        for argv in dict.fromkeys(COMMANDS):
+            answer(list(argv), here)  # load what they need
+        gc.freeze()
         good = {name: (repo / name).read_bytes() for name in FILES}
         for _ in range(inputs):
-            name = chance.choice(FILES)
-            data = chance.choice(MUTATIONS)(chance, good[name])
+            name, data, argv = one(chance, good)
             (repo / name).write_bytes(data)
             signal.alarm(LIMIT)
-            try:
-                read(here)
-            except WrapError as error:
-                refused += 1
-                str(error)
-            except Exception as error:  # noqa: BLE001 - this is what is looked for
-                place = "".join(traceback.format_tb(error.__traceback__)[-1:])
-                if place not in places:
-                    places.add(place)
-                    failures.append(Failure(name, data, f"{place}{type(error).__name__}: {error}"))
-            finally:
-                signal.alarm(0)
+            code, report = answer(argv, here)
+            signal.alarm(0)
+            # An index that is still open for reading holds up the next one's writing.
+            gc.collect()
+            refused += code != 0
             (repo / name).write_bytes(good[name])
+            if report and report not in places:
+                places.add(report)
+                failures.append(Failure(name, data, f"{argv}\n{report}"))
     return refused, failures
 
 
-def read(here: world.World) -> None:
-    """Do what a run does before it signs in. Raises: WrapError."""
-    settings = config.load(here, config.Options(profiles=("ci",)))
-    config.describe(settings)
-    component = stacks.component(settings, here, "app", "dev")
-    section = component.section.get("auth") or {}
-    auth.read(section, (*settings.auth_layers, *component.auth_layers), settings.dir, here)
+def one(chance: random.Random, good: Mapping[str, bytes]) -> tuple[str, bytes, list[str]]:
+    """Return a file to change, its content, and a command line."""
+    name = chance.choice(FILES)
+    if chance.random() < 0.15:
+        argv = list(chance.choice(COMMANDS))
+        for _ in range(chance.randint(1, 4)):
+            at = chance.randint(1, len(argv))
+            gone = chance.choice((0, 0, 1, 2))
+            argv[at : at + gone] = [chance.choice(ARGUMENTS)]
+        if argv[0] == "terraform":
+            argv[1:1] = ["--dry-run"]
+        return name, good[name], argv
+    return name, chance.choice(MUTATIONS)(chance, good[name]), list(chance.choice(COMMANDS))
+
+
+def answer(argv: list[str], here: world.World) -> tuple[int, str]:
+    """Run one command line; return its exit code and, if that was a fault, what was said."""
+    out, err = io.StringIO(), io.StringIO()
+    ui._said.clear()
+    try:
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = program.run(argv, here._replace(stdout=out, stderr=err))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - this is what is looked for
+        place = "".join(traceback.format_tb(error.__traceback__)[-1:])
+        return 70, f"{place}{type(error).__name__}: {error}"
+    told = err.getvalue()
+    if code == InternalError.exit_code or "Traceback" in told or "internal fault" in told:
+        return code, told
+    return code, ""
 
 
 def splice(chance: random.Random, data: bytes) -> bytes:
