@@ -25,6 +25,8 @@ class World(NamedTuple):
     stdin_tty: bool
     stderr_tty: bool
     open_browser: Callable[[str], bool]
+    # False where a program asks on its own (`credential-process`, `whoami`): nobody is disturbed.
+    asks: bool = True
 
     @property
     def home(self) -> str:
@@ -42,9 +44,21 @@ class World(NamedTuple):
 
         Source: reference/atmos-auth.md 2.2.
         """
+        return self._allowed and self.stdin_tty and self.stderr_tty and not self.in_ci
+
+    @property
+    def can_show(self) -> bool:
+        """Say whether somebody reads a page's address and a code, to sign in elsewhere.
+
+        `ATMOS_FORCE_TTY` says so where no terminal does. Source: reference/atmos-auth.md 3.1.
+        """
+        forced = self.environ.get("ATMOS_FORCE_TTY", "").lower() in ("1", "t", "true", "yes", "on")
+        return self._allowed and (forced or (self.stderr_tty and not self.in_ci))
+
+    @property
+    def _allowed(self) -> bool:
         setting = self.environ.get("ATMOS_INTERACTIVE", "true").lower()
-        allowed = setting not in ("false", "0", "no", "off")
-        return allowed and self.stdin_tty and self.stderr_tty and not self.in_ci
+        return self.asks and setting not in ("false", "0", "no", "off")
 
 
 def real() -> World:

@@ -26,8 +26,17 @@ AMBIENT_POINTERS = (
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_REGION",
     "AWS_DEFAULT_REGION",
 )  # fmt: skip
+# What tells one CI job from another; secret, so that only a digest of them is ever used.
+JOB_VARIABLES = (
+    "ACTIONS_ID_TOKEN_REQUEST_URL",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "ACTIONS_ID_TOKEN",
+)
 _SECRET_NAME = re.compile(r"(?i)password|secret|token(?!_url)|private_key")
-_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+_ENDPOINTS = (
+    "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL_SSO", "AWS_ENDPOINT_URL_SSO_OIDC",
+    "AWS_ENDPOINT_URL_SIGNIN", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+)  # fmt: skip
 
 
 def entries(auth: Auth, name: str) -> tuple[Entry, ...]:
@@ -83,6 +92,8 @@ def keys(steps: Sequence[Entry], realm: str, environ: Mapping[str, str]) -> tupl
         elif entry.kind == "aws/ambient":
             names = (*AMBIENT_POINTERS, "AWS_ACCESS_KEY_ID")
             inputs.append([environ.get(name, "") for name in names])
+        elif entry.kind == "github/oidc":  # another job is another caller
+            inputs.append(_digest([environ.get(name, "") for name in JOB_VARIABLES]))
         found.append(None if entry.kind in kinds.UNSTORED else _digest(inputs))
     return tuple(found)
 
@@ -270,7 +281,8 @@ def _step(
         except NeedsLogin:  # of this process only: another one may be able to ask
             raise
         except AuthError as error:
-            _remember(realm, link, error, world.now())
+            file = _failure_path(realm, link)
+            sessions.remember_failure(file, error.message, error.hints, world.now())
             raise
         sessions.store(realm, link.key, title, found)
     return found
@@ -280,27 +292,11 @@ def _failure_path(realm: str, link: Link) -> str:
     return os.path.join(realm, "sessions", f"{link.key}.failed")
 
 
-def _remember(realm: str, link: Link, error: AuthError, now: float) -> None:
-    found = {
-        "version": sessions.VERSION,
-        "at": now,
-        "message": error.message,
-        "hints": list(error.hints),
-    }
-    files.write_atomic(_failure_path(realm, link), json.dumps(found).encode())
-
-
 def _raise_remembered(realm: str, link: Link, started: float, now: float) -> None:
     """Take over the answer of a sign-in that failed while this one waited for its lock."""
-    path = _failure_path(realm, link)
-    if not os.path.lexists(path):
-        return
-    found = sessions.record(path) or {}
-    at = found.get("at")
-    if isinstance(at, int | float) and started < at <= now <= at + sessions.REMEMBER_FAILURE:
-        hints = [str(hint) for hint in found.get("hints", ())]
-        raise AuthError(str(found.get("message")), at=link.entry.at, hint=hints)
-    files.remove(path)
+    found = sessions.remembered_failure(_failure_path(realm, link), started, now)
+    if found is not None:
+        raise AuthError(found[0], at=link.entry.at, hint=found[1])
 
 
 # ---- a chain that another process can walk --------------------------------------------------------

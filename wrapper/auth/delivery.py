@@ -309,7 +309,7 @@ def _renew(path: str, handle: str, realm: str, world: World) -> Credential:
     environ = dict(world.environ)
     if any(step["kind"] == "aws/ambient" for step in written["links"]):
         environ = _as_before(environ, snapshot.get("ambient") or {})
-    quiet = world._replace(environ=environ, stdin_tty=False)
+    quiet = world._replace(environ=environ, stdin_tty=False, asks=False)
     return chain.walk(chain.restore(written["links"], environ), realm, quiet)
 
 

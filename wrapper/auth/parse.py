@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wrapper import files
-from wrapper.auth import defaults, realms, references, rules
+from wrapper.auth import defaults, provisioned, realms, references, rules
 from wrapper.auth.kinds import IDENTITY_KINDS, PROVIDER_KINDS
 from wrapper.auth.lookup import follow, truth
 from wrapper.auth.model import CHECKED, FATAL, USED, Auth, Entry, Problem
@@ -35,6 +35,7 @@ def read(
     if not isinstance(section, Mapping):
         problems.append(_problem("", "auth must be a map", places.at(), FATAL))
         section = {}
+    section = provisioned.added(section, world)
     realm, source, fault = realms.of(section, config_dir, world.environ)
     if fault:
         at = places.at("realm") if source == "config" else None

@@ -31,7 +31,7 @@ def sign_in(auth: Auth, primary: str, world: World) -> tuple[str, ...]:
     """
     faults: dict[str, BaseException] = {}
     # Questions are for the primary identity alone: two prompts at once cannot be answered.
-    quiet = world._replace(stdin_tty=False)
+    quiet = world._replace(stdin_tty=False, asks=False)
     primary_done = threading.Event()
 
     def one(name: str) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
 from wrapper import files
@@ -111,3 +111,24 @@ def all_of(realm: str, titles: frozenset[str]) -> list[str]:
         if not titles or (record(file) or {}).get("for") in titles:
             found.append(file)
     return found
+
+
+def remember_failure(file: str, message: str, hints: Sequence[str], now: float) -> None:
+    """Note that a sign-in failed, for those that wait for it. Raises: StoreError."""
+    found = {"version": VERSION, "at": now, "message": message, "hints": list(hints)}
+    files.write_atomic(file, json.dumps(found).encode())
+
+
+def remembered_failure(file: str, started: float, now: float) -> tuple[str, list[str]] | None:
+    """Return message and hints of a sign-in that failed while the caller waited, since `started`.
+
+    An older note is removed. Raises: StoreError.
+    """
+    if not os.path.lexists(file):
+        return None
+    found = record(file) or {}
+    at = found.get("at")
+    if isinstance(at, int | float) and started < at <= now <= at + REMEMBER_FAILURE:
+        return str(found.get("message")), [str(hint) for hint in found.get("hints", ())]
+    files.remove(file)
+    return None

@@ -48,11 +48,16 @@ def login(
     tags: Tags = "",
     webflow: Annotated[bool, typer.Option("--webflow", help="Sign in by browser.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Sign in even if signed in.")] = False,
+    device: Annotated[
+        bool, typer.Option("--device", help="Sign in to SSO by a code, also where a browser is.")
+    ] = False,
 ) -> int:
     """Sign in to an identity, or to a provider."""
     from wrapper.auth import chain
 
     auth, world = read(ctx.obj)
+    if device:
+        world = world._replace(environ={**world.environ, "ATMOS_WRAP_DEVICE_CODE": "1"})
     if webflow:
         raise UsageError("sign-in by browser is not supported by this version")
     name = None if provider else _identity_to_login(auth, tags, ctx.obj, world)
@@ -61,11 +66,28 @@ def login(
     if name is None:
         entry = provider_of(auth, provider, world)
         found = chain.obtain_provider(auth, entry, world, again=force)
+        _provision(entry, found, world)
         _told(auth, world, entry, None, found)
         return 0
-    found = chain.obtain(auth, name, world, again=force)
+    # The last link is signed anew, so that a login tells whether it still can be. A user's keys are
+    # only asked for a session when there is none: an MFA code may be needed.
+    again = force or auth.identities[name].kind != "aws/user"
+    found = chain.obtain(auth, name, world, again=again)
     _told(auth, world, auth.identities[name], name, found)
     return 0
+
+
+def _provision(entry: Entry, found: Credential, world: World) -> None:
+    """Refresh the list of what the user may be, unless the sign-in has just done it."""
+    from wrapper.auth import provisioned
+    from wrapper.auth.kinds import aws_sso
+
+    if entry.kind != provisioned.SSO:
+        return
+    spec = aws_sso.parse(entry.name, entry.raw)
+    age = provisioned.age(spec, world)
+    if spec.provision and (age is None or not 0 <= age < provisioned.FRESH):
+        provisioned.refresh(spec, found, world)
 
 
 def _identity_to_login(auth: Auth, tags: str, session: Session, world: World) -> str | None:
@@ -154,7 +176,7 @@ def whoami(
         else:
             write_table(world, f"no identity: {choice.why}", [])
         return 0
-    quiet = world._replace(stdin_tty=False)
+    quiet = world._replace(stdin_tty=False, asks=False)
     found = chain.obtain(auth, choice.name, quiet)
     told = status.status(auth, choice.name, found, quiet, verify=verify)
     if output == "json":

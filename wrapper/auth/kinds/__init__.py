@@ -35,6 +35,8 @@ class Kind(Protocol):
 
 # Kind -> module below `wrapper.auth.kinds`.
 KINDS: Mapping[str, str] = {
+    "aws/iam-identity-center": "aws_sso",
+    "aws/permission-set": "aws_permission_set",
     "aws/user": "aws_user",
     "aws/assume-role": "aws_assume_role",
     "aws/ambient": "aws_ambient",

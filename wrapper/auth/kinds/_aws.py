@@ -33,7 +33,13 @@ def go_duration(text: str) -> float | None:
 
 
 def client(
-    service: str, region: str, world: World, credential: Credential | None, endpoint: str
+    service: str,
+    region: str,
+    world: World,
+    credential: Credential | None,
+    endpoint: str,
+    *,
+    attempts: int = 3,
 ) -> Any:
     """Return a client that signs with `credential` and nothing else (None: not at all).
 
@@ -59,7 +65,7 @@ def client(
     settings: dict[str, Any] = {
         "connect_timeout": CONNECT_TIMEOUT,
         "read_timeout": READ_TIMEOUT,
-        "retries": _retries(environ),
+        "retries": _retries(environ, attempts),
         "use_fips_endpoint": _yes(environ, "AWS_USE_FIPS_ENDPOINT"),
         "use_dualstack_endpoint": _yes(environ, "AWS_USE_DUALSTACK_ENDPOINT"),
         "ignore_configured_endpoint_urls": True,
@@ -119,12 +125,12 @@ def _proxies(url: str, environ: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def _retries(environ: Mapping[str, str]) -> dict[str, Any]:
+def _retries(environ: Mapping[str, str], attempts: int) -> dict[str, Any]:
     mode = environ.get("AWS_RETRY_MODE", "")
     tries = environ.get("AWS_MAX_ATTEMPTS", "")
     return {
         "mode": mode if mode in ("legacy", "standard", "adaptive") else "standard",
-        "total_max_attempts": int(tries) if tries.isdigit() and int(tries) > 0 else 3,
+        "total_max_attempts": int(tries) if tries.isdigit() and int(tries) > 0 else attempts,
     }
 
 

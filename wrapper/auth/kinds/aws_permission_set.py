@@ -1,0 +1,171 @@
+"""A permission set of IAM Identity Center, in an account by id or by name.
+
+Source: reference/atmos-auth.md 4.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from wrapper.auth.kinds import _aws, aws_sso
+from wrapper.auth.model import Credential
+from wrapper.env import EnvDelta
+from wrapper.errors import AuthError, ConfigError, near
+from wrapper.world import World
+
+# The portal throttles who lists many accounts; botocore waits longer each time, with jitter.
+ATTEMPTS = 8
+
+
+class Spec(NamedTuple):
+    """`role` is the permission set's name; one of `account_id` and `account_name` is given."""
+
+    name: str
+    role: str
+    account_id: str = ""
+    account_name: str = ""
+    region: str = ""
+    endpoint: str = ""
+
+
+def parse(name: str, raw: Mapping[str, Any]) -> Spec:
+    """Return the permission set. Raises: ConfigError without a name or an account."""
+    principal = raw.get("principal")
+    given = principal if isinstance(principal, Mapping) else {}
+    role = given.get("name")
+    if not isinstance(role, str) or not role:
+        raise ConfigError(f'identity "{name}": principal.name is required')
+    account = given.get("account")
+    account = account if isinstance(account, Mapping) else {}
+    found = [account.get(key) for key in ("id", "name")]
+    by_id, by_name = (value if isinstance(value, str) else "" for value in found)
+    if not by_id and not by_name:
+        raise ConfigError(f'identity "{name}": principal.account needs an id or a name')
+    spec = raw.get("spec")
+    return Spec(
+        name,
+        role,
+        by_id,
+        by_name,
+        str(given.get("region") or ""),
+        str(spec.get("endpoint_url") or "") if isinstance(spec, Mapping) else "",
+    )
+
+
+def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
+    """Ask the portal for the set's credentials; a token that it refuses is replaced once.
+
+    Raises: AuthError, NeedsLogin, ConfigError when the account's name is unknown or ambiguous.
+    """
+    if base is None or base.cloud != aws_sso.CLOUD:
+        raise ConfigError(
+            f'identity "{spec.name}": a permission set comes from an SSO provider',
+            hint="write `via: {provider: …}` with a provider of kind aws/iam-identity-center",
+        )
+    try:
+        return _asked(spec, base, world)
+    except _Refused:
+        pass
+    try:
+        return _asked(spec, aws_sso.renewed(base, world), world)
+    except _Refused as error:
+        raise AuthError(
+            f'identity "{spec.name}": the portal refuses a token that it has just given',
+            hint="check the clock of this machine, and start_url and region of the provider",
+        ) from error
+
+
+class _Refused(Exception):
+    """The portal does not know the token."""
+
+
+def _asked(spec: Spec, base: Credential, world: World) -> Credential:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    endpoint = spec.endpoint or base.fields["endpoint"]
+    portal = _aws.client("sso", base.region, world, None, endpoint, attempts=ATTEMPTS)
+    token = base.fields["access_token"]
+    account = spec.account_id
+    try:
+        account = account or _account(spec, accounts(portal, token))
+        answer = portal.get_role_credentials(
+            roleName=spec.role, accountId=account, accessToken=token
+        )
+    except ClientError as error:
+        code, message = _aws.refused(error)
+        if code == "UnauthorizedException":
+            raise _Refused from error
+        where = f"account {account or spec.account_name}"
+        raise AuthError(
+            f'identity "{spec.name}": the portal refused permission set {spec.role} in {where}: '
+            f"{code}: {message}",
+            hint=_HINTS.get(code, f"see {base.fields['start_url']}"),
+        ) from error
+    except BotoCoreError as error:
+        what = f'identity "{spec.name}": permission set {spec.role}'
+        raise _aws.unreachable(what, error, portal.meta.endpoint_url) from error
+    return _credential(spec, answer, spec.region or base.region, world.now())
+
+
+_NOT_YOURS = "the set's name must be exact, and assigned to you in that account"
+_HINTS = {
+    "ForbiddenException": _NOT_YOURS,
+    "ResourceNotFoundException": _NOT_YOURS,
+    "TooManyRequestsException": "the portal is busy: try again in a minute",
+}
+
+
+def accounts(portal: Any, token: str) -> list[tuple[str, str]]:
+    """Return id and name of every account of the user, of all pages."""
+    pages = portal.get_paginator("list_accounts").paginate(accessToken=token)
+    return [
+        (str(one.get("accountId", "")), str(one.get("accountName", "")))
+        for page in pages
+        for one in page.get("accountList", ())
+    ]
+
+
+def _account(spec: Spec, known: Sequence[tuple[str, str]]) -> str:
+    """Return the id of the account that a name means: exact, else without case if unique."""
+    wanted = spec.account_name
+    for same in (str.__eq__, lambda a, b: a.lower() == b.lower()):
+        found = [one for one in known if same(one[1], wanted)]
+        if len(found) == 1:
+            return found[0][0]
+        if found:
+            drawn = ", ".join(f"{name} ({number})" for number, name in sorted(found))
+            raise ConfigError(
+                f'identity "{spec.name}": several accounts are named "{wanted}": {drawn}',
+                hint='give `account: {id: "…"}` instead of the name',
+            )
+    names = sorted({name for _, name in known})
+    raise ConfigError(
+        f'identity "{spec.name}": account "{wanted}" is not among the {len(known)} of this user',
+        hint=near(wanted, names) or f"accounts: {', '.join(names[:20]) or 'none'}",
+    )
+
+
+def _credential(spec: Spec, answer: Any, region: str, now: float) -> Credential:
+    try:
+        given = answer["roleCredentials"]
+        fields = {
+            "access_key_id": str(given["accessKeyId"]),
+            "secret_access_key": str(given["secretAccessKey"]),
+            "session_token": str(given["sessionToken"]),
+        }
+        return Credential("aws", fields, given["expiration"] / 1000, "", region, now)
+    except (KeyError, TypeError) as error:
+        raise AuthError(
+            f'identity "{spec.name}": the portal answered without a credential'
+        ) from error
+
+
+def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  # noqa: ARG001
+    """Return the keys as variables."""
+    return _aws.keys_environment(credential)
+
+
+def forget(spec: Spec, world: World) -> tuple[str, ...]:  # noqa: ARG001
+    """Do nothing: a permission set leaves nothing outside its session."""
+    return ()

@@ -1,0 +1,186 @@
+"""Identities that nobody wrote down: every permission set of the user, as the portal lists them.
+
+Source: reference/atmos-auth.md 3.1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wrapper import files
+from wrapper.auth import sessions
+from wrapper.auth.lookup import truth
+from wrapper.merge import deep_merge
+from wrapper.world import World
+
+if TYPE_CHECKING:
+    from wrapper.auth.kinds.aws_sso import Spec
+    from wrapper.auth.model import Credential
+
+SSO = "aws/iam-identity-center"
+AT_ONCE = 8
+# Seconds for which a list is taken as it is.
+FRESH = 3600.0
+_UNFIT = re.compile(r"[\x00-\x1f\x7f\[\]\"'\\]")
+
+
+class Assignment(NamedTuple):
+    """One permission set in one account."""
+
+    account_id: str
+    account_name: str
+    role: str
+
+
+def path(token_file: str) -> str:
+    """Return the file of the list, beside the portal's token."""
+    return token_file.removesuffix(".json") + ".identities"
+
+
+def added(section: Mapping[str, Any], world: World) -> Mapping[str, Any]:
+    """Return the section with the provisioned identities of its providers.
+
+    What is written down wins; an entry without a kind is a change of the provisioned one.
+    """
+    providers = section.get("providers")
+    if not isinstance(providers, Mapping):
+        return section
+    wanted = {
+        str(name): raw
+        for name, raw in providers.items()
+        if isinstance(raw, Mapping) and raw.get("kind") == SSO
+        and truth(raw.get("auto_provision_identities")) is True
+    }  # fmt: skip
+    given = section.get("identities")
+    if not wanted or not (given is None or isinstance(given, Mapping)):
+        return section
+    identities: dict[str, Any] = dict(given or {})
+    folded = {name.lower(): name for name in identities}
+    for provider, raw in wanted.items():
+        for name, entry in _entries(provider, raw, world).items():
+            written = folded.setdefault(name.lower(), name)
+            own = identities.get(written)
+            if written not in identities:
+                identities[name] = entry
+            elif isinstance(own, Mapping) and not own.get("kind"):
+                identities[written] = deep_merge(entry, own)
+    return {**section, "identities": identities}
+
+
+def _entries(provider: str, raw: Mapping[str, Any], world: World) -> dict[str, dict[str, Any]]:
+    from wrapper.auth.kinds import _sso_token
+
+    url, region = raw.get("start_url"), raw.get("region")
+    if not isinstance(url, str) or not isinstance(region, str):
+        return {}
+    spec = raw.get("spec")
+    endpoint = str(spec.get("endpoint_url") or "") if isinstance(spec, Mapping) else ""
+    found = _load(path(_sso_token.path(url.strip(), region.strip(), endpoint, world)))
+    return {
+        name: {
+            "kind": "aws/permission-set",
+            "provider": provider,
+            "via": {"provider": provider},
+            "principal": {
+                "name": one.role,
+                "account": {"name": one.account_name, "id": one.account_id},
+            },
+        }
+        for name, one in named(found).items()
+    }
+
+
+def named(found: Sequence[Assignment]) -> dict[str, Assignment]:
+    """Return the assignments by name: `account/set`, in lower case as Atmos has them.
+
+    Accounts of one name get their id, too. Source: reference/atmos-auth.md 3.1.
+    """
+    ids = {(one.account_name.lower(), one.account_id) for one in found}
+    twins = Counter(name for name, _ in ids)
+    names = {}
+    for one in sorted(found):
+        account = one.account_name or one.account_id
+        if twins[one.account_name.lower()] > 1:
+            account = f"{account}-{one.account_id}"
+        names[_UNFIT.sub("-", f"{account}/{one.role}").lower()] = one
+    return names
+
+
+def _load(file: str) -> list[Assignment]:
+    rows = (sessions.record(file) or {}).get("assignments")
+    found = []
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, list) and len(row) == 3 and all(isinstance(v, str) for v in row):
+            found.append(Assignment(*row))
+    return found
+
+
+def age(spec: Spec, world: World) -> float | None:
+    """Return the seconds since the list was made, None when there is none."""
+    from wrapper.auth.kinds import _sso_token
+
+    file = path(_sso_token.path(spec.start_url, spec.region, spec.endpoint, world))
+    made = (sessions.record(file) or {}).get("made")
+    return world.now() - made if isinstance(made, int | float) else None
+
+
+def refresh(spec: Spec, token: Credential, world: World) -> int | None:
+    """Ask the portal for all accounts and permission sets; return how many there are.
+
+    Nothing is asked of anybody. A failure is told as a warning and keeps the old list: None.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from wrapper import ui
+    from wrapper.auth.kinds import _aws, _sso_token, aws_permission_set
+
+    portal = _aws.client(
+        "sso", spec.region, world, None, spec.endpoint, attempts=aws_permission_set.ATTEMPTS
+    )
+    access = token.fields["access_token"]
+    try:
+        accounts = aws_permission_set.accounts(portal, access)
+        found = _assignments(portal, access, accounts, world)
+    except (ClientError, BotoCoreError) as error:
+        ui.warn(world, f'provider "{spec.name}": its identities could not be listed: {error}')
+        return None
+    file = path(_sso_token.path(spec.start_url, spec.region, spec.endpoint, world))
+    written = {
+        "version": sessions.VERSION,
+        "made": world.now(),
+        "for": spec.start_url,
+        "assignments": [list(one) for one in sorted(found)],
+    }
+    files.make_private_dir(os.path.dirname(file))
+    files.write_atomic(file, json.dumps(written).encode())
+    return len(found)
+
+
+def _assignments(
+    portal: Any, access: str, accounts: Sequence[tuple[str, str]], world: World
+) -> list[Assignment]:
+    """Return the sets of all accounts, several accounts at once; a refused account is a warning."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from botocore.exceptions import ClientError
+
+    from wrapper import ui
+
+    def of(account: tuple[str, str]) -> list[Assignment]:
+        pages = portal.get_paginator("list_account_roles").paginate(
+            accessToken=access, accountId=account[0]
+        )
+        try:
+            roles = [str(r.get("roleName", "")) for page in pages for r in page.get("roleList", ())]
+        except ClientError as error:
+            ui.warn(world, f"account {account[1]} ({account[0]}) is left out: {error}")
+            return []
+        return [Assignment(*account, role) for role in roles if role]
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return [one for found in pool.map(of, accounts) for one in found]
