@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Cli
 from tests.e2e import docs_blocks, docs_fixtures
 from wrapper import env
+from wrapper.auth import kinds
 from wrapper.cli import args
 
 CLONE = docs_fixtures.CLONE
@@ -180,6 +181,13 @@ def test_every_command_of_the_program_has_a_section(cli: Cli) -> None:
         told = cli(group, "--help").stdout.partition("Commands:\n")[2]
         found |= {f"{group} {name}" for name in re.findall(r"^  (\w+) ", told, flags=re.M)}
     assert found | {"terraform", "exec", "version"} == set(_COMMANDS)
+
+
+def test_kinds_that_can_be_used_are_those_of_the_program() -> None:
+    text = (CLONE / "docs/reference/auth.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("|")]
+    usable = [row[0] for row in rows if row[-1].strip() in ("works", "being built")]
+    assert sorted(re.findall(r"`([a-z/-]+)`", " ".join(usable))) == sorted(kinds.KINDS)
 
 
 @pytest.mark.parametrize("cloud", sorted(env.SCRUB))
