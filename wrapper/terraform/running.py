@@ -100,7 +100,6 @@ def _run(steps: Steps, world: World, held: Turn) -> int:
     _flush(world)
     if command.login or command.argv[1:2] == ("console",):
         process.execute(command)  # somebody sits there for hours: others need not wait
-    command = command._replace(env=held.environ(command.env))
     if not leftover:
         held.hand_over()
         process.execute(command)

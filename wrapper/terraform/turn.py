@@ -10,6 +10,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import struct
+import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -17,26 +19,20 @@ from typing import NamedTuple
 from wrapper.errors import StoreError
 from wrapper.files import make_private_dir, state_dir
 
-# Names the turns that this process's ancestors hold: a run inside a run must not wait for itself.
-# It does not begin with ATMOS_: what Terraform sees of these is what Atmos sets, and nothing more.
-HELD = "_ATMOS_WRAP_TURNS"
 _PAUSE = 0.1
+# How `struct flock` lies in memory, and where the pid stands in it.
+_FLOCK, _PID = ("qqihh", 2) if sys.platform == "darwin" else ("hhqqi", 4)
 
 
 class Turn(NamedTuple):
     """A turn that is held as long as this process, or the program it becomes, lives.
 
     The lock is one of the process: children do not get it, so that what a run leaves in the
-    background holds nothing. `descriptor` is -1 when an ancestor holds the turn already.
+    background holds nothing. `descriptor` is -1 when an ancestor holds the turn already: a run
+    inside a run must not wait for itself.
     """
 
-    name: str
     descriptor: int
-
-    def environ(self, env: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment of the program that holds the turn."""
-        held = [*filter(None, env.get(HELD, "").split(":")), self.name]
-        return {**env, HELD: ":".join(dict.fromkeys(held))}
 
     def end(self) -> None:
         """Let the next run start."""
@@ -76,8 +72,6 @@ def take(
     `waiting` is called once with who is in front. Raises: StoreError.
     """
     name = hashlib.sha256(os.path.realpath(directory).encode()).hexdigest()[:16]
-    if name in environ.get(HELD, "").split(":"):
-        return Turn(name, -1)
     folder = os.path.join(state_dir(environ), "turns")
     make_private_dir(folder)
     path = os.path.join(folder, f"{name}.lock")
@@ -87,12 +81,56 @@ def take(
         raise StoreError(f"cannot lock {path}: {error.strerror}") from error
     told = False
     while not _is_free(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
+        if _holder(descriptor, shared=shared) in _ancestors():
+            os.close(descriptor)
+            return Turn(-1)
         time.sleep(_PAUSE)
         if not told:
             pid, who = _signer(descriptor)
             waiting(f"{who or 'somebody'} (pid {pid})")
             told = True
-    return Turn(name, descriptor)
+    return Turn(descriptor)
+
+
+def _holder(descriptor: int, *, shared: bool) -> int:
+    """Return the pid of a process whose lock stands in the way; 0 when it has gone meanwhile."""
+    kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
+    asked = [kind, os.SEEK_SET, 0, 0, 0] if _PID == 4 else [0, 0, 0, kind, os.SEEK_SET]
+    answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, struct.pack(_FLOCK, *asked))
+    found = struct.unpack(_FLOCK, answer)
+    held_by: int = found[_PID]
+    return held_by
+
+
+def _ancestors() -> set[int]:
+    """Return the pids of the processes that this one descends from, as far as they can be seen."""
+    found: set[int] = set()
+    pid = os.getppid()
+    while pid > 1 and pid not in found:
+        found.add(pid)
+        pid = _parent(pid)
+    return found
+
+
+def _parent(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stream:
+            # The name in brackets may hold anything; the parent is the second field behind it.
+            return int(stream.read().rpartition(b")")[2].split()[1])
+    except (OSError, ValueError, IndexError):
+        return _parent_by_ps(pid)
+
+
+def _parent_by_ps(pid: int) -> int:
+    """Return a process's parent where there is no /proc; 0 when it cannot be told."""
+    import subprocess
+
+    asked = ["ps", "-o", "ppid=", "-p", str(pid)]
+    try:
+        told = subprocess.run(asked, capture_output=True, check=False, timeout=5).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    return int(told) if told.strip().isdigit() else 0
 
 
 def _signer(descriptor: int) -> tuple[str, str]:

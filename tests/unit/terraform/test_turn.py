@@ -118,9 +118,17 @@ def test_a_run_inside_a_run_does_not_wait_for_itself(
     tmp_path: Path, environ: dict[str, str]
 ) -> None:
     held = turn.take(str(tmp_path), environ, pytest.fail)
-    inner = turn.take(str(tmp_path), held.environ(environ), pytest.fail)
-    assert inner.descriptor == -1
+    inner = (
+        "import os, sys; from wrapper.terraform import turn; "
+        "print(turn.take(sys.argv[1], os.environ, sys.exit).descriptor)"
+    )
+    asked = ["sh", "-c", '"$0" "$@"; exit $?', sys.executable, "-c", inner, str(tmp_path)]
+    done = subprocess.run(
+        asked, env={**os.environ, **environ}, capture_output=True, timeout=20, check=False
+    )
     held.end()
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"-1\n", b"")
 
 
 def test_only_a_turn_that_is_handed_over_outlives_exec(
