@@ -32,6 +32,8 @@ def sign_in(auth: Auth, primary: str, world: World) -> tuple[str, ...]:
     faults: dict[str, BaseException] = {}
     # Questions are for the primary identity alone: two prompts at once cannot be answered.
     quiet = world._replace(stdin_tty=False, asks=False)
+    # After it, one by one, pages may be shown for sign-ins elsewhere; nothing is to be typed.
+    showing = world._replace(stdin_tty=False)
     primary_done = threading.Event()
 
     def one(name: str) -> None:
@@ -54,6 +56,13 @@ def sign_in(auth: Auth, primary: str, world: World) -> tuple[str, ...]:
         primary_done.set()
     for thread in threads:
         thread.join()
+    for name in others if showing.can_show else ():
+        if isinstance(faults.get(name), NeedsLogin):
+            try:
+                chain.obtain(auth, name, showing)
+                del faults[name]
+            except WrapError as error:
+                faults[name] = error
     told = []
     for name in others:
         fault = faults.get(name)
