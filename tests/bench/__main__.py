@@ -181,9 +181,10 @@ def measure(bench: Bench, runs: int) -> list[Row]:
     plan = ("terraform", "plan", "app", "-s", "s0")
     bench.ours(*plan)()  # signs in, and `init`
     varfile = next(bench.module.glob("*.tfvars.json"))
-    bare = ["terraform", "plan", f"-var-file={varfile.name}"]
+    bare = ["terraform", "plan", "-var-file", varfile.name, "-out", "bare.planfile"]
     credentials = credential_process(bench)
     warm: dict[str, Callable[[], float]] = {
+        "bare `python -c pass`": lambda: bench.seconds([sys.executable, "-E", "-c", "pass"]),
         "bare `terraform plan`": lambda: bench.seconds(bare, bench.module),
         "`atmos-wrap terraform plan`": bench.ours(*plan),
         "`auth env`": bench.ours("auth", "env", "-i", "deploy", "--format", "json"),
@@ -195,8 +196,10 @@ def measure(bench: Bench, runs: int) -> list[Row]:
     for _ in range(runs):
         for name, once in warm.items():
             times[name].append(once())
+    pairs = zip(times["`atmos-wrap terraform plan`"], times["bare `terraform plan`"], strict=True)
+    times["overhead of `terraform plan`"] = [ours - theirs for ours, theirs in pairs]
     rows = [Row(bench.size, name, "warm", tuple(found)) for name, found in times.items()]
-    for name in ("`list stacks`", "`describe component`"):
+    for name in ("`atmos-wrap terraform plan`", "`list stacks`", "`describe component`"):
         cold = []
         for _ in range(max(3, runs // 3)):
             bench.forget_index()
