@@ -46,6 +46,7 @@ def register(app: typer.Typer) -> None:
     lists = group(app, "list", "List what there is.")
     lists.command("stacks")(list_stacks)
     lists.command("components")(list_components)
+    lists.command("instances")(list_instances)
     group(app, "validate", "Check files.").command("stacks")(validate_stacks)
 
 
@@ -78,14 +79,14 @@ def describe_component(
     )
     if _truth(process_functions):
         found = stacks.evaluate(found, config, session.world, config.environ, skip=_names(skip))
-    section: Any = found.section
+    section: Any = _with_zero_values(found.section)
     if query:
         from wrapper.stacks import query as expressions
 
         section = expressions.run(query, section)
     elif _filter(session, config.data) == "schema":
         section = {key: section[key] for key in SHOWN if key in section}
-    _emit(session, section, output, file)
+    _emit(session, section, output, file, apart=bool(query))
 
 
 def describe_stacks(
@@ -177,6 +178,27 @@ def list_components(
     _table(session, overview.counted(chosen), output)
 
 
+def list_instances(
+    ctx: typer.Context,
+    output: ListFormat = "",
+    tags: Annotated[str, typer.Option(help="only with one of these tags, by comma")] = "",
+    labels: Annotated[str, typer.Option(help="only with all of these k=v, by comma")] = "",
+) -> None:
+    """List each component of each stack."""
+    from wrapper.stacks import overview
+
+    session: Session = ctx.obj
+    pairs = [tuple(part.partition("=")[::2]) for part in _split(labels)]
+    rows = {
+        (row.component, row.stack or "")
+        for row in overview.rows(session.config(), session.world, session.globals.stack)
+        if not row.abstract
+        and (not tags or set(_split(tags)) & set(row.tags))
+        and all(pair in row.labels for pair in pairs)
+    }
+    _table(session, [{"Component": name, "Stack": stack} for name, stack in sorted(rows)], output)
+
+
 def validate_stacks(ctx: typer.Context) -> int:
     """Check every manifest: syntax, imports, sections, inheritance, duplicates."""
     import os
@@ -194,6 +216,17 @@ def validate_stacks(ctx: typer.Context) -> int:
         raise StackError(f"{len(problems)} problem(s) in the stack manifests")
     session.world.stderr.write("✓ All stacks validated successfully\n")
     return 0
+
+
+def _with_zero_values(section: dict[str, Any]) -> dict[str, Any]:
+    """Return a section as Atmos shows it: `auth` with what it holds by default."""
+    auth = section.get("auth")
+    if not isinstance(auth, dict) or not auth.keys() - {"realm"}:
+        return section
+    logs = auth.get("logs") or {}
+    shown = {**auth, "keyring": auth.get("keyring") or {}}
+    shown["logs"] = {"file": "", "level": "", **logs} if isinstance(logs, dict) else logs
+    return {**section, "auth": shown}
 
 
 def _truth(text: str) -> bool:
@@ -232,14 +265,19 @@ def _with_sections(stacks: Mapping[str, Any], wanted: tuple[str, ...]) -> dict[s
     return {stack: {"components": cut(body["components"])} for stack, body in stacks.items()}
 
 
-def _emit(session: Session, value: Any, output: str, file: str) -> None:
-    """Write a value as JSON or YAML, to stdout or a file."""
+def _emit(session: Session, value: Any, output: str, file: str, *, apart: bool = False) -> None:
+    """Write a value as JSON or YAML, to stdout or a file.
+
+    `apart`: as Atmos does for queries, a blank line follows a map or a list in YAML.
+    """
     from wrapper.errors import UsageError
 
     writers: dict[str, Callable[[Any], str]] = {"json": _json, "yaml": _yaml}
     if output not in writers:
         raise UsageError(f'unknown format "{output}"', hint="json and yaml are known")
     text = writers[output](value)
+    if apart and output == "yaml" and isinstance(value, dict | list) and not file:
+        text += "\n"
     if file:
         import os
 
@@ -257,18 +295,9 @@ def _json(value: Any) -> str:
 
 
 def _yaml(value: Any) -> str:
-    import yaml
+    from wrapper import goyaml
 
-    class Dumper(yaml.SafeDumper):
-        def ignore_aliases(self, _data: Any) -> bool:
-            return True
-
-    if isinstance(value, str | int | float | bool) or value is None:
-        return (value if isinstance(value, str) else _json(value).rstrip()) + "\n"
-    text: str = yaml.dump(
-        value, Dumper=Dumper, default_flow_style=False, allow_unicode=True, width=1 << 20
-    )
-    return text
+    return f"{value}\n" if isinstance(value, str) else goyaml.dumps(value)
 
 
 def _table(session: Session, rows: Sequence[Mapping[str, str]], output: str) -> None:

@@ -94,7 +94,9 @@ def go_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return _go_float(value)
+        from wrapper import goyaml
+
+        return goyaml.number(value)
     if isinstance(value, Mapping):
         inner = " ".join(f"{key}:{_inner(value[key])}" for key in sorted(value))
         return f"map[{inner}]"
@@ -105,14 +107,3 @@ def go_text(value: Any) -> str:
 
 def _inner(value: Any) -> str:
     return "<nil>" if value is None else go_text(value)
-
-
-def _go_float(value: float) -> str:
-    if value.is_integer() and abs(value) < 1e21:
-        return str(int(value))
-    mantissa, _, exponent = repr(value).partition("e")
-    if not exponent:
-        return mantissa
-    return (
-        f"{mantissa}e{exponent[0] if exponent[0] in '+-' else '+'}{exponent.lstrip('+-').zfill(2)}"
-    )
