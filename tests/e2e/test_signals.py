@@ -20,7 +20,7 @@ from tests.fakes import aws, demo_repository
 APPLY = ("terraform", "apply", "app", "-s", "dev", "-auto-approve", "-no-color")
 
 
-def _until(what: Callable[[], bool], seconds: float = 20.0) -> None:
+def _until(what: Callable[[], bool], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, "it did not happen"
