@@ -317,6 +317,8 @@ def _chains(auth: Auth, places: Places) -> list[Problem]:
         if isinstance(step, WrapError):
             found.append(Problem(entry.title, step, USED))
             continue
+        if step is not None:
+            found += _unfit(entry, step, places)
         path = [name]
         while step is not None and not isinstance(step, WrapError) and step.role == "identity":
             if step.name in path:
@@ -334,6 +336,20 @@ def _named_only(auth: Auth) -> set[str]:
     """Return the identities that are in the configuration but could not be read."""
     given = auth.section.get("identities")
     return set(map(str, given)) - set(auth.identities) if isinstance(given, Mapping) else set()
+
+
+def _unfit(entry: Entry, step: Entry, places: Places) -> list[Problem]:
+    """Refuse a link that can never work. Source: reference/atmos-auth.md 3.1, 4.1."""
+    if step.kind == "aws/iam-identity-center" and entry.kind in rules.NEEDS_AWS:
+        message = f"{entry.title} needs AWS credentials, and an SSO provider gives none by itself"
+        hint = "go via an aws/permission-set of that provider: `via: {identity: …}`"
+    elif entry.kind == "aws/permission-set" and step.kind != "aws/iam-identity-center":
+        message = f"{entry.title} goes via {step.title}, which is no SSO provider"
+        hint = "write `via: {provider: …}` with a provider of kind aws/iam-identity-center"
+    else:
+        return []
+    at = places.at("identities", entry.name, "via")
+    return [_problem(entry.title, message, at, USED, hint)]
 
 
 def _circle(names: list[str], places: Places) -> Problem:

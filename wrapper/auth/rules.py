@@ -35,6 +35,8 @@ SECTION_KEYS = (
     "realm", "logs", "keyring", "console", "providers", "identities", "integrations",
     "require_identity",
 )  # fmt: skip
+# Identities that sign a request with the credential before them.
+NEEDS_AWS = ("aws/assume-role", "aws/assume-root")
 LOG_LEVELS = ("Debug", "Info", "Warn", "Error")
 _AZURE_CLOUDS = ("public", "usgovernment", "china", "german")
 
@@ -66,7 +68,15 @@ _NEEDED: Mapping[str, tuple[tuple[tuple[str, ...], int], ...]] = {
         ((("emulator",), FATAL),),
     ),
 }
-_TASK_POLICY = "arn:aws:iam::aws:policy/root-task/"
+TASK_POLICY = "arn:aws:iam::aws:policy/root-task/"
+# The tasks that AWS has. Source: reference/atmos-auth.md 4.3.
+ROOT_TASKS = (
+    "IAMAuditRootUserCredentials",
+    "IAMCreateRootUserPassword",
+    "IAMDeleteRootUserCredentials",
+    "S3UnlockBucketPolicy",
+    "SQSUnlockQueuePolicy",
+)
 
 
 def findings(entry: Entry) -> Iterator[Finding]:
@@ -119,9 +129,11 @@ def _assume_root(entry: Entry) -> Iterator[Finding]:
     if isinstance(target, str) and target and not re.fullmatch(r"\d{12}", target):
         yield Finding(("principal", "target_principal"), "target_principal is 12 digits")
     policy = look(entry.raw, ("principal", "task_policy_arn"))
-    if isinstance(policy, str) and policy and not policy.startswith(_TASK_POLICY):
+    if isinstance(policy, str) and policy and policy.removeprefix(TASK_POLICY) not in ROOT_TASKS:
         yield Finding(
-            ("principal", "task_policy_arn"), f"task_policy_arn begins with {_TASK_POLICY}"
+            ("principal", "task_policy_arn"),
+            f'"{policy}" is no root task',
+            hint=f"one of {', '.join(ROOT_TASKS)}, or its ARN ({TASK_POLICY}…)",
         )
 
 

@@ -37,6 +37,8 @@ class Kind(Protocol):
 KINDS: Mapping[str, str] = {
     "aws/iam-identity-center": "aws_sso",
     "aws/permission-set": "aws_permission_set",
+    "aws/assume-root": "aws_assume_root",
+    "github/oidc": "github_oidc",
     "aws/user": "aws_user",
     "aws/assume-role": "aws_assume_role",
     "aws/ambient": "aws_ambient",

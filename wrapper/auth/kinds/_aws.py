@@ -72,9 +72,9 @@ def client(
         "user_agent_extra": "atmos-wrap",
     }
     url = endpoint or _configured_endpoint(service, environ)
-    proxies = _proxies(url or f"https://{service}.{region}.amazonaws.com", environ)
-    if proxies:
-        settings["proxies"] = proxies
+    through = proxies(url or f"https://{service}.{region}.amazonaws.com", environ)
+    if through:
+        settings["proxies"] = through
     keys: dict[str, Any] = {}
     if credential is None:
         settings["signature_version"] = UNSIGNED
@@ -89,7 +89,7 @@ def client(
         service,
         region_name=region,
         endpoint_url=url or None,
-        verify=_authorities(environ),
+        verify=authorities(environ),
         config=Config(**settings),
         **keys,
     )
@@ -102,14 +102,15 @@ def _configured_endpoint(service: str, environ: Mapping[str, str]) -> str:
     return own or environ.get("AWS_ENDPOINT_URL", "")
 
 
-def _authorities(environ: Mapping[str, str]) -> str | None:
+def authorities(environ: Mapping[str, str]) -> str | None:
+    """Return the user's own CA bundle, None for the system's."""
     for name in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
         if environ.get(name):
             return environ[name]
     return None
 
 
-def _proxies(url: str, environ: Mapping[str, str]) -> dict[str, str]:
+def proxies(url: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the proxies for a URL as the environment names them, none where it is excepted."""
     from urllib.parse import urlsplit
     from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]

@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from wrapper.auth.kinds import _aws
+from wrapper import ui
+from wrapper.auth.kinds import _aws, _mfa
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError, ConfigError
@@ -27,6 +28,12 @@ class Spec(NamedTuple):
     duration: int | None = None
     bad_duration: str = ""
     endpoint: str = ""
+    policy: str = ""
+    policy_arns: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    transitive: tuple[str, ...] = ()
+    source_identity: str = ""
+    mfa_serial: str = ""
 
 
 def parse(name: str, raw: Mapping[str, Any]) -> Spec:
@@ -48,7 +55,46 @@ def parse(name: str, raw: Mapping[str, Any]) -> Spec:
         int(seconds) if seconds else None,
         str(duration) if duration not in (None, "") and not seconds else "",
         str(spec.get("endpoint_url") or "") if isinstance(spec, Mapping) else "",
+        _policy(name, given.get("policy")),
+        _texts(name, "policy_arns", given.get("policy_arns")),
+        _tags(name, given.get("session_tags")),
+        _texts(name, "transitive_tag_keys", given.get("transitive_tag_keys")),
+        _text(given.get("source_identity")),
+        _text(given.get("mfa_serial")),
     )
+
+
+def _policy(name: str, given: Any) -> str:
+    """Return a session policy as JSON; it may be written as a map or as text."""
+    import json
+
+    if given in (None, ""):
+        return ""
+    if isinstance(given, Mapping):
+        return json.dumps(given, separators=(",", ":"))
+    try:
+        if isinstance(given, str) and isinstance(json.loads(given), dict):
+            return given
+    except ValueError:
+        pass
+    raise ConfigError(f'identity "{name}": principal.policy must be a map or a JSON object')
+
+
+def _texts(name: str, key: str, given: Any) -> tuple[str, ...]:
+    if given in (None, ""):
+        return ()
+    found = given if isinstance(given, list) else [given]
+    if not all(isinstance(one, str) and one for one in found):
+        raise ConfigError(f'identity "{name}": principal.{key} must be a list of texts')
+    return tuple(found)
+
+
+def _tags(name: str, given: Any) -> tuple[tuple[str, str], ...]:
+    if given in (None, ""):
+        return ()
+    if not isinstance(given, Mapping):
+        raise ConfigError(f'identity "{name}": principal.session_tags must be a map')
+    return tuple((str(key), _text(value)) for key, value in given.items())
 
 
 def _text(value: Any) -> str:
@@ -64,31 +110,31 @@ def session_name(spec: Spec, now: float) -> str:
 
 
 def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
-    """Call AssumeRole with the base credential. Raises: AuthError, ConfigError."""
+    """Call AssumeRole with the base credential, or AssumeRoleWithWebIdentity with a token.
+
+    Raises: AuthError, ConfigError, NeedsLogin when an MFA code is wanted and nobody can type it.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
-    if base is None or base.cloud != "aws":
+    if base is None or base.cloud not in ("aws", "oidc"):
         raise ConfigError(
-            f'identity "{spec.name}": a role needs AWS credentials to start from',
-            hint="let `via` name an AWS identity",
+            f'identity "{spec.name}": a role needs AWS credentials or an OIDC token to start from',
+            hint="let `via` name an AWS identity or a provider of kind github/oidc",
         )
     region = spec.region or base.region or _aws.DEFAULT_REGION
-    sts = _aws.client("sts", region, world, base, spec.endpoint)
-    asked: dict[str, Any] = {
-        "RoleArn": spec.arn,
-        "RoleSessionName": session_name(spec, world.now()),
-    }
-    if spec.external_id:
-        asked["ExternalId"] = spec.external_id
-    if spec.duration:
-        asked["DurationSeconds"] = spec.duration
+    signer = base if base.cloud == "aws" else None
+    sts = _aws.client("sts", region, world, signer, spec.endpoint)
+    asked = _common(spec, world)
     if spec.bad_duration:
-        from wrapper import ui
-
         text = f'identity "{spec.name}": duration "{spec.bad_duration}" is not like 1h30m'
         ui.warn(world, f"{text}; STS decides")
     try:
-        answer = sts.assume_role(**asked)
+        if signer is None:
+            _warn_unsent(spec, world)
+            asked["WebIdentityToken"] = base.fields["web_identity_token"]
+            answer = sts.assume_role_with_web_identity(**asked)
+        else:
+            answer = sts.assume_role(**asked, **_signed(spec, world))
     except ClientError as error:
         raise _refusal(spec, base, *_aws.refused(error)) from error
     except BotoCoreError as error:
@@ -96,6 +142,53 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
         raise _aws.unreachable(what, error, sts.meta.endpoint_url) from error
     principal = str(answer.get("AssumedRoleUser", {}).get("Arn", ""))
     return _aws.credential(answer, region, principal, world.now())
+
+
+def _common(spec: Spec, world: World) -> dict[str, Any]:
+    """Return the parameters that both operations have."""
+    asked: dict[str, Any] = {
+        "RoleArn": spec.arn,
+        "RoleSessionName": session_name(spec, world.now()),
+    }
+    if spec.duration:
+        asked["DurationSeconds"] = spec.duration
+    if spec.policy:
+        asked["Policy"] = spec.policy
+    if spec.policy_arns:
+        asked["PolicyArns"] = [{"arn": arn} for arn in spec.policy_arns]
+    return asked
+
+
+def _signed(spec: Spec, world: World) -> dict[str, Any]:
+    """Return the parameters of AssumeRole alone. Raises: NeedsLogin, Interrupted."""
+    asked: dict[str, Any] = {}
+    if spec.external_id:
+        asked["ExternalId"] = spec.external_id
+    if spec.tags:
+        asked["Tags"] = [{"Key": key, "Value": value} for key, value in spec.tags]
+    if spec.transitive:
+        asked["TransitiveTagKeys"] = list(spec.transitive)
+    if spec.source_identity:
+        asked["SourceIdentity"] = spec.source_identity
+    if spec.mfa_serial:
+        code = _mfa.code(spec.name, spec.mfa_serial, world)
+        asked |= {"SerialNumber": spec.mfa_serial, "TokenCode": code}
+    return asked
+
+
+def _warn_unsent(spec: Spec, world: World) -> None:
+    """Say which fields a web identity cannot carry; STS has no place for them."""
+    fields = {
+        "external_id": spec.external_id,
+        "session_tags": spec.tags,
+        "transitive_tag_keys": spec.transitive,
+        "source_identity": spec.source_identity,
+        "mfa_serial": spec.mfa_serial,
+    }
+    names = [name for name, value in fields.items() if value]
+    if names:
+        text = f'identity "{spec.name}": not sent with an OIDC token: {", ".join(names)}'
+        ui.warn(world, f"{text}; AssumeRoleWithWebIdentity does not take it")
 
 
 def _refusal(spec: Spec, base: Credential, code: str, message: str) -> AuthError:

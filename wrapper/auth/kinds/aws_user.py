@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from wrapper import ui
-from wrapper.auth.kinds import _aws
+from wrapper.auth.kinds import _aws, _mfa
 from wrapper.auth.model import Credential
 from wrapper.auth.references import Secret
 from wrapper.env import EnvDelta
-from wrapper.errors import AuthError, ConfigError, Interrupted, NeedsLogin
+from wrapper.errors import AuthError, ConfigError, NeedsLogin
 from wrapper.world import World
 
 DEFAULT_DURATION = 43_200
@@ -105,7 +105,10 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # 
     answer = None
     for attempt in (1, 2):
         if spec.mfa_arn:
-            asked |= {"SerialNumber": spec.mfa_arn, "TokenCode": _code(spec, world, attempt)}
+            asked |= {
+                "SerialNumber": spec.mfa_arn,
+                "TokenCode": _mfa.code(spec.name, spec.mfa_arn, world, again=attempt == 2),
+            }
         answer = _call(spec, sts, asked, again=attempt == 1 and bool(spec.mfa_arn))
         if answer is not None:
             break
@@ -142,24 +145,6 @@ def _keys(spec: Spec) -> Credential:
             "keys from the keyring and the sign-in by browser are not supported by this version",
         ],
     )
-
-
-def _code(spec: Spec, world: World, attempt: int) -> str:
-    if not world.can_ask:
-        raise NeedsLogin(
-            f'identity "{spec.name}" needs an MFA code of {spec.mfa_arn}, and there is no terminal',
-            hint=f"sign in at a terminal first: atmos-wrap auth login -i {spec.name}",
-        )
-    for _ in range(3):
-        refused = "refused; " if attempt == 2 else ""
-        ui.write(world, ui.escape(f"{refused}MFA code of {spec.mfa_arn}: "))
-        line = world.stdin.readline()
-        if not line:
-            raise Interrupted("no MFA code was given")
-        if len(line.strip()) == 6:
-            return line.strip()
-        ui.write(world, "an MFA code has 6 digits\n")
-    raise NeedsLogin(f'identity "{spec.name}": no MFA code was given')
 
 
 def _call(spec: Spec, sts: Any, asked: Mapping[str, Any], *, again: bool) -> Any:

@@ -1,0 +1,71 @@
+"""The code of an MFA device: from a variable, a command, or whoever sits at the terminal."""
+
+from __future__ import annotations
+
+from wrapper import ui
+from wrapper.errors import AuthError, Interrupted, NeedsLogin
+from wrapper.world import World
+
+# Set by `auth login --mfa-code`.
+CODE = "ATMOS_WRAP_MFA_CODE"
+# A command that prints the code; the device's ARN is its last argument.
+COMMAND = "ATMOS_WRAP_MFA_COMMAND"
+DIGITS = 6
+_SECONDS = 60.0
+
+
+def code(name: str, device: str, world: World, *, again: bool = False) -> str:
+    """Return the current code of a device.
+
+    `again` says that the first one was refused. Raises: NeedsLogin when nobody can type it,
+    AuthError when the command fails, Interrupted.
+    """
+    if world.environ.get(CODE) and not again:
+        return world.environ[CODE].strip()
+    if world.environ.get(COMMAND):
+        return _of_command(name, device, world)
+    if not world.can_ask:
+        raise NeedsLogin(
+            f'identity "{name}" needs an MFA code of {device}, and there is no terminal',
+            hint=[
+                f"sign in at a terminal first: atmos-wrap auth login -i {name}",
+                f"or give it: --mfa-code, or {COMMAND} with a command that prints it",
+            ],
+        )
+    for _ in range(3):
+        refused = "refused; " if again else ""
+        ui.write(world, ui.escape(f"{refused}MFA code of {device}: "))
+        line = world.stdin.readline()
+        if not line:
+            raise Interrupted("no MFA code was given")
+        if len(line.strip()) == DIGITS:
+            return line.strip()
+        ui.write(world, "an MFA code has 6 digits\n")
+    raise NeedsLogin(f'identity "{name}": no MFA code was given')
+
+
+def _of_command(name: str, device: str, world: World) -> str:
+    import shlex
+    import subprocess
+
+    try:
+        argv = [*shlex.split(world.environ[COMMAND]), device]
+        done = subprocess.run(
+            argv,
+            env=dict(world.environ),
+            cwd=world.cwd or None,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            timeout=_SECONDS,
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise AuthError(
+            f'identity "{name}": {COMMAND} could not be run: {type(error).__name__}'
+        ) from error
+    found = done.stdout.decode("utf-8", "replace").strip()
+    if done.returncode or len(found) != DIGITS or not found.isdigit():
+        raise AuthError(
+            f'identity "{name}": {COMMAND} ended with status {done.returncode} and gave no code',
+            hint="it must print the six digits and nothing else",
+        )
+    return found

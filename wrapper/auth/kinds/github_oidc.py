@@ -1,0 +1,117 @@
+"""The OIDC token of a GitHub Actions job.
+
+Source: reference/atmos-auth.md 3.3.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from wrapper.auth.kinds import _http
+from wrapper.auth.model import Credential
+from wrapper.env import EnvDelta
+from wrapper.errors import AuthError, ConfigError, NeedsLogin
+from wrapper.world import World
+
+CLOUD = "oidc"
+ATTEMPTS = 4
+_PAUSE = 0.5
+
+
+class Spec(NamedTuple):
+    """`audience` is whom the token is for; `region` that of STS."""
+
+    name: str
+    audience: str
+    region: str = ""
+
+
+def parse(name: str, raw: Mapping[str, Any]) -> Spec:
+    """Return the provider. Raises: ConfigError without an audience."""
+    spec = raw.get("spec")
+    audience = spec.get("audience") if isinstance(spec, Mapping) else None
+    if not isinstance(audience, str) or not audience:
+        raise ConfigError(
+            f'provider "{name}": spec.audience is required',
+            hint="for AWS: `spec: {audience: sts.amazonaws.com}`",
+        )
+    return Spec(name, audience, str(raw.get("region") or ""))
+
+
+def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # noqa: ARG001
+    """Return the job's token for the audience; GitHub is asked again when it stumbles.
+
+    Raises: NeedsLogin outside a job that may ask, AuthError.
+    """
+    environ = world.environ
+    given = environ.get("ACTIONS_ID_TOKEN", "")
+    if environ.get("GITHUB_ACTIONS") != "true":
+        raise NeedsLogin(
+            f'provider "{spec.name}": github/oidc signs in only in a GitHub Actions job',
+            hint="GITHUB_ACTIONS is not `true` here; elsewhere use another identity",
+        )
+    token = given or _asked(spec, world)
+    fields = {"web_identity_token": token, "provider": spec.name}
+    return Credential(CLOUD, fields, None, "", spec.region, world.now())
+
+
+def _asked(spec: Spec, world: World) -> str:
+    bearer = world.environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
+    address = world.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")
+    parts = urlsplit(address)
+    missing = [
+        name
+        for name, value in (
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", bearer),
+            ("ACTIONS_ID_TOKEN_REQUEST_URL", address),
+        )
+        if not value
+    ]
+    if missing:
+        raise NeedsLogin(
+            f'provider "{spec.name}": {" and ".join(missing)} not set: this job may not sign in',
+            hint="the job needs `permissions: {id-token: write}`; programs that it starts never see them",
+        )
+    if parts.scheme != "https" or not parts.hostname:
+        raise AuthError(f'provider "{spec.name}": ACTIONS_ID_TOKEN_REQUEST_URL is no https address')
+    query = [(k, v) for k, v in parse_qsl(parts.query) if k != "audience"]
+    url = urlunsplit(parts._replace(query=urlencode([*query, ("audience", spec.audience)])))
+    headers = {"Authorization": f"bearer {bearer}", "Accept": "application/json"}
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            status, body = _http.fetch(url, world, headers=headers)
+        except _http.Unreached as error:
+            if attempt == ATTEMPTS:
+                what = f'provider "{spec.name}": the OIDC token of this job'
+                raise _http.unreachable(what, url, error) from error
+        else:
+            token = _http.json_of(body).get("value")
+            if status == 200 and isinstance(token, str) and token:
+                return token
+            if (status < 500 and status != 429) or attempt == ATTEMPTS:
+                raise _refused(spec, status)
+        time.sleep(_PAUSE * 2 ** (attempt - 1) * (0.5 + random.random() / 2))  # noqa: S311
+    raise AssertionError
+
+
+def _refused(spec: Spec, status: int) -> AuthError:
+    if status == 200:
+        return AuthError(f'provider "{spec.name}": GitHub answered without a token')
+    return AuthError(
+        f'provider "{spec.name}": GitHub refused the OIDC token of this job (HTTP {status})',
+        hint="the job needs `permissions: {id-token: write}`, and the request token ends with it",
+    )
+
+
+def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  # noqa: ARG001
+    """Change nothing: the token is for the wrapper alone."""
+    return EnvDelta()
+
+
+def forget(spec: Spec, world: World) -> tuple[str, ...]:  # noqa: ARG001
+    """Do nothing: the token is never kept."""
+    return ()
