@@ -272,6 +272,7 @@ CASES = {
         'error: identity "alice" needs an MFA code of arn:aws:iam::111111111111:mfa/alice, and there is '
         "no terminal\n  at atmos.yaml:13:5\n"
         "hint: sign in at a terminal first: atmos-wrap auth login -i alice\n"
+        "hint: or give it: --mfa-code, or ATMOS_WRAP_MFA_COMMAND with a command that prints it\n"
         "hint: it is a link of the chain alice → dev-admin\n",
         {
             "atmos.yaml": AUTH.replace(
