@@ -92,7 +92,7 @@ STANDALONE = frozenset(
     )
 )
 # Kinds whose own credential is never stored; what was signed with it is.
-UNSTORED = frozenset(("aws/ambient", "ambient"))
+UNSTORED = frozenset(("aws/ambient", "ambient", "github/oidc", "aws/iam-identity-center"))
 # Identities that get a profile in the private AWS configuration file.
 AWS_PROFILES = frozenset(("aws/permission-set", "aws/assume-role", "aws/assume-root", "aws/user"))
 
