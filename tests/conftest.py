@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.fakes import aws
+from tests.fakes import aws, portal
 
 KEPT = ("PATH", "TMPDIR", "CI", "PYTEST_", "COVERAGE_", "HYPOTHESIS_")
 
@@ -147,3 +147,10 @@ def fake_aws() -> Iterator[aws.Fake]:
     """A fresh AWS on loopback."""
     with aws.running(lifetime=300.0) as fake:
         yield fake
+
+
+@pytest.fixture
+def sso_portal() -> Iterator[portal.Portal]:
+    """Return a loopback IAM Identity Center."""
+    with portal.running() as found:
+        yield found

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from tests.fakes import portal
 from tests.fakes.aws import Fake
 from wrapper import world as outside
 from wrapper.auth.kinds import IDENTITY_KINDS, KINDS, PROVIDER_KINDS, module
@@ -29,44 +30,97 @@ BASE = Credential(
 )
 
 
+class Lab(NamedTuple):
+    """The fake clouds of one test, and the environment of its world."""
+
+    aws: Fake
+    portal: portal.Portal
+    environ: dict[str, str]
+
+
 class Row(NamedTuple):
     """One kind: its configuration, made for a fake cloud, and the credential it starts from."""
 
-    raw: Callable[[Fake], dict[str, Any]]
-    base: Callable[[Fake], Credential | None]
+    raw: Callable[[Lab], dict[str, Any]]
+    base: Callable[[Lab], Credential | None]
     cloud: str
 
 
-def _nothing(fake: Fake) -> None:
+def _nothing(lab: Lab) -> None:
     return None
 
 
-def _user(fake: Fake) -> dict[str, Any]:
-    user = fake.user("111111111111", "ci")
+def _user(lab: Lab) -> dict[str, Any]:
+    user = lab.aws.user("111111111111", "ci")
     keys = {"access_key_id": user.access_key_id, "secret_access_key": user.secret_access_key}
-    return {"kind": "aws/user", "credentials": keys, "spec": {"endpoint_url": fake.endpoint}}
+    return {"kind": "aws/user", "credentials": keys, "spec": {"endpoint_url": lab.aws.endpoint}}
 
 
-def _role(fake: Fake) -> dict[str, Any]:
-    user = fake.user("111111111111", "ci")
-    role = fake.role("222222222222", "it", trusts=user.arn)
-    fake.allow(user.arn, "sts:AssumeRole", role)
-    spec = {"endpoint_url": fake.endpoint}
+def _role(lab: Lab) -> dict[str, Any]:
+    user = lab.aws.user("111111111111", "ci")
+    role = lab.aws.role("222222222222", "it", trusts=user.arn)
+    lab.aws.allow(user.arn, "sts:AssumeRole", role)
+    spec = {"endpoint_url": lab.aws.endpoint}
     return {"kind": "aws/assume-role", "principal": {"assume_role": role}, "spec": spec}
 
 
-def _user_credential(fake: Fake) -> Credential:
-    user = fake.user("111111111111", "ci")
+def _user_credential(lab: Lab) -> Credential:
+    user = lab.aws.user("111111111111", "ci")
     keys = {"access_key_id": user.access_key_id, "secret_access_key": user.secret_access_key}
     return Credential("aws", keys, None, user.arn, "us-east-1", NOW)
 
 
-def _ambient(fake: Fake) -> dict[str, Any]:
+def _ambient(lab: Lab) -> dict[str, Any]:
     os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"] = "KEY", "SECRET"
     return {"kind": "aws/ambient", "principal": {"region": "eu-north-1"}}
 
 
+def _portal(lab: Lab) -> dict[str, Any]:
+    return {
+        "kind": "aws/iam-identity-center",
+        "start_url": portal.START_URL,
+        "region": portal.REGION,
+        "spec": {"endpoint_url": lab.portal.endpoint},
+    }
+
+
+def _permission_set(lab: Lab) -> dict[str, Any]:
+    return {
+        "kind": "aws/permission-set",
+        "principal": {"name": "Admin", "account": {"name": "dev"}},
+        "spec": {"endpoint_url": lab.portal.endpoint},
+    }
+
+
+def _portal_token(lab: Lab) -> Credential:
+    raw = _portal(lab)
+    world = outside.real()._replace(environ=lab.environ, now=lambda: NOW, stderr=io.StringIO())
+    implementation = module(entry("aws/iam-identity-center", raw))
+    return implementation.obtain(implementation.parse("sso", raw), None, world)
+
+
+def _root(lab: Lab) -> dict[str, Any]:
+    principal = {"target_principal": "333333333333", "task_policy_arn": "S3UnlockBucketPolicy"}
+    spec = {"endpoint_url": lab.portal.endpoint}
+    return {"kind": "aws/assume-root", "principal": principal, "spec": spec}
+
+
+def _management(lab: Lab) -> Credential:
+    key, secret, token = lab.portal.key("arn:aws:iam::111111111111:user/management")
+    keys = {"access_key_id": key, "secret_access_key": secret, "session_token": token}
+    return Credential("aws", keys, NOW + 3600, "", "us-east-1", NOW)
+
+
+def _job(lab: Lab) -> dict[str, Any]:
+    lab.environ.update(GITHUB_ACTIONS="true", ACTIONS_ID_TOKEN="a.b.c")
+    return {"kind": "github/oidc", "spec": {"audience": "sts.amazonaws.com"}}
+
+
 ROWS = {
+    "aws/iam-identity-center": Row(_portal, _nothing, "aws-sso"),
+    "aws/permission-set": Row(_permission_set, _portal_token, "aws"),
+    "aws/assume-root": Row(_root, _management, "aws"),
+    "github/oidc": Row(_job, _nothing, "oidc"),
     "aws/user": Row(_user, _nothing, "aws"),
     "aws/assume-role": Row(_role, _user_credential, "aws"),
     "aws/ambient": Row(_ambient, _nothing, "aws"),
@@ -85,9 +139,15 @@ def restored_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def world(home: Path) -> World:
+def lab(home: Path, fake_aws: Fake, sso_portal: portal.Portal) -> Lab:
+    environ = {"HOME": str(home), "ATMOS_FORCE_TTY": "true", "CI": "true"}
+    return Lab(fake_aws, sso_portal, environ)
+
+
+@pytest.fixture
+def world(lab: Lab) -> World:
     return outside.real()._replace(
-        environ={"HOME": str(home)}, now=lambda: NOW, stdin_tty=False, stderr=io.StringIO()
+        environ=lab.environ, now=lambda: NOW, stdin_tty=False, stderr=io.StringIO()
     )
 
 
@@ -118,11 +178,9 @@ def test_a_module_offers_the_protocol(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_obtain_gives_a_credential_that_shows_no_secret(
-    kind: str, fake_aws: Fake, world: World
-) -> None:
+def test_obtain_gives_a_credential_that_shows_no_secret(kind: str, lab: Lab, world: World) -> None:
     row = ROWS[kind]
-    raw, base = row.raw(fake_aws), row.base(fake_aws)
+    raw, base = row.raw(lab), row.base(lab)
     implementation = module(entry(kind, raw))
     found = implementation.obtain(implementation.parse("dev", raw), base, world)
     assert found.cloud == row.cloud
@@ -131,15 +189,15 @@ def test_obtain_gives_a_credential_that_shows_no_secret(
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_a_spec_shows_no_secret(kind: str, fake_aws: Fake) -> None:
-    raw = ROWS[kind].raw(fake_aws)
+def test_a_spec_shows_no_secret(kind: str, lab: Lab) -> None:
+    raw = ROWS[kind].raw(lab)
     secret = raw.get("credentials", {}).get("secret_access_key", "no secret at all")
     assert secret not in repr(module(entry(kind, raw)).parse("dev", raw))
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_environment_is_pure(kind: str, fake_aws: Fake, world: World, tmp_path: Path) -> None:
-    raw = ROWS[kind].raw(fake_aws)
+def test_environment_is_pure(kind: str, lab: Lab, world: World, tmp_path: Path) -> None:
+    raw = ROWS[kind].raw(lab)
     implementation = module(entry(kind, raw))
     spec = implementation.parse("dev", raw)
     before = (sorted(tmp_path.rglob("*")), dict(os.environ))
@@ -151,8 +209,8 @@ def test_environment_is_pure(kind: str, fake_aws: Fake, world: World, tmp_path: 
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_forget_can_be_repeated(kind: str, fake_aws: Fake, world: World) -> None:
-    raw = ROWS[kind].raw(fake_aws)
+def test_forget_can_be_repeated(kind: str, lab: Lab, world: World) -> None:
+    raw = ROWS[kind].raw(lab)
     implementation = module(entry(kind, raw))
     spec = implementation.parse("dev", raw)
     implementation.forget(spec, world)
