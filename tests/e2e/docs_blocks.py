@@ -153,13 +153,16 @@ def _outcome(block: Block, command: Command, told: Path) -> Outcome:
 
 
 def matches(shown: str | None, output: str) -> bool:
-    """Say whether an output is the one shown: `…` is any text, a line of it any lines."""
+    """Say whether an output is the one shown: `…` is any text, a line of it any lines.
+
+    Empty lines at the end are not compared: pages do not show them.
+    """
     if shown is None:
         return True
     pattern = "".join(
         r"(?:.*\n)*?" if line.strip() == WILD else f"{_line(line)}\n" for line in shown.splitlines()
     )
-    return re.fullmatch(pattern, output) is not None
+    return re.fullmatch(rf"(?:{pattern})\n*", output) is not None
 
 
 def _line(line: str) -> str:

@@ -132,6 +132,11 @@ class Index:
         except (sqlite3.Error, UnicodeError):
             return []
 
+    def __del__(self) -> None:
+        """Close what nobody asks any more."""
+        if getattr(self, "_base", None) is not None:
+            self.close()
+
     def close(self) -> None:
         """Let others write; what is asked afterwards opens the index again."""
         if self._base is not None:
