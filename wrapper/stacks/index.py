@@ -110,7 +110,11 @@ class Index:
 
         try:
             base = sqlite3.connect(
-                f"file:{_quoted(self.path)}?mode=ro", uri=True, timeout=1, isolation_level=None
+                f"file:{_quoted(self.path)}?mode=ro",
+                uri=True,
+                timeout=1,
+                isolation_level=None,
+                check_same_thread=False,  # closing may fall to another thread
             )
             row = base.execute("SELECT value FROM meta WHERE key = 'key'").fetchone()
         except sqlite3.Error:
