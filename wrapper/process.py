@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import IO, TYPE_CHECKING, NamedTuple, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, Self
 
 from wrapper.errors import ToolMissing, UsageError, WrapError
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping, Sequence
     from types import FrameType
 
@@ -73,56 +74,121 @@ def replace(argv: Sequence[str], *, cwd: str, environ: Mapping[str, str]) -> NoR
     execute(Child(tuple(argv), cwd, environ))
 
 
-def spawn(child: Child, stderr: IO[bytes] | None = None) -> int:
+class Streams(NamedTuple):
+    """Where a child's standard streams lead: descriptors, -3 for nowhere; None is where ours do."""
+
+    stdin: int | None = None
+    stdout: int | None = None
+    stderr: int | None = None
+
+
+class Signals:
+    """The signals that reach this process while children run: each is passed on to each child.
+
+    SIGINT and SIGQUIT reach them from the terminal, which sends them to the whole process group;
+    they are passed on only when we are not in the foreground of a terminal. SIGTERM and SIGHUP
+    are passed on always. Entered in the main thread; children of other threads may join then.
+    `received` is the last signal, 0 when there was none.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0
+        self._passed: list[int] = []
+        self._children: dict[subprocess.Popen[bytes], int] = {}
+        self._before: dict[signal.Signals, Any] = {}
+        self._entered = 0
+
+    def __enter__(self) -> Self:
+        """Take the signals, unless that has been done."""
+        self._entered += 1
+        if self._entered == 1:
+            self._passed = []
+            for number in (*FORWARDED, signal.SIGINT, signal.SIGQUIT):
+                self._before[number] = signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the signals back."""
+        self._entered -= 1
+        if self._entered == 0:
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+
+    def _take(self, number: int, _frame: FrameType | None) -> None:
+        self.received = number
+        if number in FORWARDED or not in_foreground():
+            self._passed.append(number)
+            for child in list(self._children):
+                self._deliver(child)
+
+    def join(self, child: subprocess.Popen[bytes]) -> None:
+        """Let a child have what came while it was being started, and what comes from now on."""
+        self._children[child] = 0
+        self._deliver(child)
+
+    def part(self, child: subprocess.Popen[bytes]) -> None:
+        """Forget a child that has ended."""
+        self._children.pop(child, None)
+
+    def _deliver(self, child: subprocess.Popen[bytes]) -> None:
+        # Counted before it is sent: this may be interrupted by itself, and Terraform takes a
+        # second signal for the order to drop everything.
+        while (sent := self._children.get(child, len(self._passed))) < len(self._passed):
+            self._children[child] = sent + 1
+            child.send_signal(self._passed[sent])
+
+
+def spawn(
+    child: Child,
+    stderr: IO[bytes] | None = None,
+    *,
+    signals: Signals | None = None,
+    streams: Streams = Streams(),  # noqa: B008  a frozen value
+) -> int:
     """Run the program as a child and wait; return its exit code, 128+n when signal n ended it.
 
-    SIGINT and SIGQUIT reach it from the terminal, which sends them to the whole process group;
-    they are passed on only when we are not in the foreground of a terminal. SIGTERM and SIGHUP
-    are passed on always. Without a terminal it gets a process group of its own: whoever stops it
-    (`timeout`, a build machine) often signals our whole group, and Terraform takes a second
-    signal for the order to drop everything. Standard error goes to `stderr` when given.
+    Signals are passed on to it (`Signals`); a thread gives those that the main thread has entered.
+    Without a terminal it gets a process group of its own: whoever stops it (`timeout`, a build
+    machine) often signals our whole group, and Terraform takes a second signal for the order to
+    drop everything. Standard error goes to `stderr` when given, else where `streams` says.
 
     Raises: ToolMissing, WrapError when it cannot be started.
     """
-    import subprocess
+    import threading
 
     path = find(child.argv[0], child.env, child.cwd)
-    waiting: list[int] = []
-    running: list[subprocess.Popen[bytes]] = []
+    signals = signals or Signals()
+    if threading.current_thread() is not threading.main_thread():
+        return _wait(child, path, stderr, signals, streams)
+    with signals:
+        return _wait(child, path, stderr, signals, streams)
 
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        if running:
-            running[0].send_signal(number)
-        else:
-            waiting.append(number)
 
-    def leave(number: int, _frame: FrameType | None) -> None:
-        if not in_foreground():
-            pass_on(number, _frame)
+def _wait(
+    child: Child, path: str, stderr: IO[bytes] | None, signals: Signals, streams: Streams
+) -> int:
+    import subprocess
 
-    before = {number: signal.signal(number, pass_on) for number in FORWARDED}
-    before |= {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGQUIT)}
+    errors = streams.stderr
+    output = (2 if errors is None else errors) if child.to_stderr else streams.stdout
     try:
-        try:
-            started = subprocess.Popen(
-                list(child.argv),
-                executable=path,
-                cwd=child.cwd,
-                env=dict(child.env),
-                stdin=subprocess.DEVNULL if child.quiet else None,
-                stdout=subprocess.DEVNULL if child.quiet else 2 if child.to_stderr else None,
-                stderr=stderr,
-                process_group=None if has_terminal() else 0,
-            )
-        except OSError as error:
-            raise _not_started(path, error) from error
-        running.append(started)
-        for number in waiting:
-            started.send_signal(number)
+        started = subprocess.Popen(
+            list(child.argv),
+            executable=path,
+            cwd=child.cwd,
+            env=dict(child.env),
+            stdin=subprocess.DEVNULL if child.quiet else streams.stdin,
+            stdout=subprocess.DEVNULL if child.quiet else output,
+            stderr=errors if stderr is None else stderr,
+            process_group=None if has_terminal() else 0,
+        )
+    except OSError as error:
+        raise _not_started(path, error) from error
+    signals.join(started)
+    try:
         code = started.wait()
     finally:
-        for restored, handler in before.items():
-            signal.signal(restored, handler)
+        signals.part(started)
     return code if code >= 0 else 128 - code
 
 

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from wrapper.auth import Auth, Choice, Setting
     from wrapper.config import Config, Options
     from wrapper.stacks import Component
+    from wrapper.stacks.others import Reader
     from wrapper.terraform.invocation import Invocation
+    from wrapper.terraform.steps import Steps
     from wrapper.world import World
 
 # Sub-commands that change infrastructure or state: they say as whom. Of `state` not the words that look.
@@ -25,12 +27,14 @@ _LOOKING = (("list",), ("show",), ("pull",), ("identities",))
 class Ready(NamedTuple):
     """A program's identity and environment, signed in and written.
 
-    `environ` is the complete environment; `delta` what the identity changed in it.
+    `environ` is the complete environment; `delta` what the identity changed in it; `wanted` the
+    wish that led to it.
     """
 
     choice: Choice
     delta: EnvDelta
     environ: dict[str, str]
+    wanted: Setting | None = None
 
 
 def auth_of(config: Config, component: Component | None, world: World) -> Auth:
@@ -91,12 +95,12 @@ def sign_in(
     known, choice = chosen(config, component, wanted, world)
     if known is None or choice.name is None:
         ui.info(world, f"no identity: {choice.why}")
-        return Ready(choice, EnvDelta(), base)
+        return Ready(choice, EnvDelta(), base, wanted)
     for warning in auth.sign_in(known, choice.name, world):
         ui.warn(world, warning)
     delta = auth.environment(known, choice.name, world)
     write_files(delta)
-    return Ready(choice, delta, delta.apply(base))
+    return Ready(choice, delta, delta.apply(base), wanted)
 
 
 def as_identity(
@@ -112,7 +116,7 @@ def as_identity(
     The component's `env` is laid over `environ`; what the identity sets and removes wins over both.
     Source: reference/atmos-stacks.md 5.7.
     """
-    component = _evaluated(component, config, world, ready.environ, invocation)
+    component = _evaluated(component, config, world, ready.environ, invocation, ready.wanted)
     own = section_env(component.section.get("env") or {})
     return component, ready.delta.apply(own.apply(environ))
 
@@ -123,13 +127,58 @@ def _evaluated(
     world: World,
     environ: Mapping[str, str],
     invocation: Invocation | None,
+    wanted: Setting | None = None,
 ) -> Component:
     from wrapper import stacks
 
     if invocation is not None and not invocation.use_functions:
         return component
     skip = frozenset(invocation.skip_functions if invocation else ())
-    return stacks.evaluate(component, config, world, environ, skip=skip)
+    asked = reader(config, wanted, world)
+    return stacks.evaluate(component, config, world, environ, skip=skip, reader=asked, strict=True)
+
+
+def reader(config: Config, wanted: Setting | None, world: World) -> Reader:
+    """Return who reads the outputs of other components, each as that component's identity.
+
+    Signs in when first asked. Source: reference/atmos-stacks.md 3.10, 5.9.
+    """
+    from wrapper.stacks.others import Reader
+
+    known: dict[tuple[str, ...], Any] = {}
+    shell = section_env(config.data.get("env") or {}).apply(config.environ)
+
+    def environ(component: Component) -> Mapping[str, str]:
+        key = ("environ", component.name, component.stack)
+        if key not in known:
+            own = section_env(component.section.get("env") or {})
+            ready = sign_in(config, component, wanted, world, environ=shell)
+            known[key] = ready.delta.apply(own.apply(shell))
+        found: Mapping[str, str] = known[key]
+        return found
+
+    def with_backend(component: Component) -> Component:
+        from wrapper.stacks import functions
+
+        if not component.section.get("backend"):
+            return component
+        backend = functions.evaluate_key(component, "backend", config, world, shell, asked)
+        return component._replace(section={**component.section, "backend": backend})
+
+    def state(component: Component) -> Mapping[str, Any] | None:
+        from wrapper.terraform import remote
+
+        local = component.section.get("backend_type") in (None, "", "local")
+        there = shell if local else environ(component)
+        return remote.state_outputs(with_backend(component), config, there)
+
+    def outputs(component: Component) -> Mapping[str, Any] | None:
+        from wrapper.terraform import remote
+
+        return remote.outputs(with_backend(component), config, environ(component), world)
+
+    asked = Reader(state, outputs, environ, known, [])
+    return asked
 
 
 def write_files(delta: EnvDelta) -> None:
@@ -170,7 +219,12 @@ def terraform(
     loaded = config.load(world, options)
     name = location.component_name(loaded, world, invocation.component, invocation.stack)
     component = stacks.component(
-        loaded, world, name, invocation.stack, templates=invocation.use_templates
+        loaded,
+        world,
+        name,
+        invocation.stack,
+        templates=invocation.use_templates,
+        reader=None if invocation.dry_run else reader(loaded, wanted, world),
     )
     if invocation.subcommand == "clean":
         return commands.clean(component, loaded, invocation, world)
@@ -183,7 +237,7 @@ def terraform(
         if commands.needs_identity(component):
             ready = sign_in(loaded, component, wanted, world, environ=shell)
             shell = ready.environ
-        component = _evaluated(component, loaded, world, shell, invocation)
+        component = _evaluated(component, loaded, world, shell, invocation, wanted)
         return commands.generate(component, loaded, invocation, world)
     return _terraform(loaded, component, wanted, invocation, shell, world)
 
@@ -197,14 +251,9 @@ def _terraform(
     world: World,
 ) -> int:
     """Sign in, work out the steps and carry them out, or show them; `shell` lies below all."""
-    from wrapper import ui
-    from wrapper.terraform import environment, guard, running, steps
-    from wrapper.terraform.left_out import left_out
+    from wrapper.terraform import running, steps
 
-    for line in left_out(component):
-        ui.warn(world, line)
-    for variable in environment.noteworthy(world.environ):
-        ui.warn(world, f"{variable} is set in the environment: terraform will follow it")
+    warn_of(component, world)
     if invocation.dry_run:
         chosen(config, component, wanted, world)
         environ = section_env(component.section.get("env") or {}).apply(shell)
@@ -216,6 +265,37 @@ def _terraform(
     except WrapError:
         _leave_varfile(config, component, invocation, shell, world)
         raise
+    component, todo = steps_as(ready, config, component, invocation, shell, world)
+    return running.carry_out(todo, component, world)
+
+
+def warn_of(component: Component, world: World) -> None:
+    """Tell of what a run passes over, and of variables that Terraform follows."""
+    from wrapper import ui
+    from wrapper.terraform import environment
+    from wrapper.terraform.left_out import left_out
+
+    for line in left_out(component):
+        ui.warn(world, line)
+    for variable in environment.noteworthy(world.environ):
+        ui.warn(world, f"{variable} is set in the environment: terraform will follow it")
+
+
+def steps_as(
+    ready: Ready,
+    config: Config,
+    component: Component,
+    invocation: Invocation,
+    shell: Mapping[str, str],
+    world: World,
+) -> tuple[Component, Steps]:
+    """Return the evaluated component and the steps of its run as the identity; say as whom.
+
+    Raises: StackError, ConfigError, UsageError, ToolMissing.
+    """
+    from wrapper import ui
+    from wrapper.terraform import guard, steps
+
     component, environ = as_identity(ready, config, component, world, shell, invocation)
     todo = steps.prepare(component, config, invocation, environ, world.cwd)
     accept = invocation.accept_state_change
@@ -223,7 +303,7 @@ def _terraform(
     changes = invocation.subcommand in _CHANGES and invocation.words not in _LOOKING
     if ready.choice.name and changes:
         ui.note(world, f"identity: {ready.choice.name} ({ready.choice.why})")
-    return running.carry_out(todo, component, world)
+    return component, todo
 
 
 def _leave_varfile(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 from wrapper import files as storage
 from wrapper import process, ui
 from wrapper.terraform import init, turn, workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from wrapper.process import Child
     from wrapper.stacks import Component
@@ -33,10 +32,22 @@ def show(steps: Steps) -> str:
     return "\n".join(lines) + "\n"
 
 
-def carry_out(steps: Steps, component: Component, world: World) -> int:
+class Crew(NamedTuple):
+    """How a run among others starts its programs: the signals of all, its own streams."""
+
+    signals: process.Signals
+    streams: process.Streams = process.Streams()
+
+    def spawn(self, child: Child, stderr: IO[bytes] | None = None) -> int:
+        """Run a program as a child and wait; return its exit code."""
+        return process.spawn(child, stderr, signals=self.signals, streams=self.streams)
+
+
+def carry_out(steps: Steps, component: Component, world: World, crew: Crew | None = None) -> int:
     """Run the steps; return the exit code. Often it never returns: this process becomes terraform.
 
-    It stays only when something has to follow: files to remove after success.
+    It stays only when something has to follow: files to remove after success, or, with a crew,
+    other components.
 
     Raises: StoreError, ToolMissing, WrapError.
     Source: reference/atmos-stacks.md 5.2; design 10.
@@ -52,6 +63,7 @@ def carry_out(steps: Steps, component: Component, world: World) -> int:
             world.environ,
             lambda who: ui.note(world, waits + who),
             shared=shared,
+            given_up=None if crew is None else lambda: bool(crew.signals.received),
         )
 
     if steps.cache_dir:
@@ -62,13 +74,13 @@ def carry_out(steps: Steps, component: Component, world: World) -> int:
             held.end()
             held = take(shared=False)
             held.sign(label)
-            code = _make_ready(steps, component, world)
+            code = _make_ready(steps, component, world, crew)
             if code or steps.command is None:
                 return code
             if not _changes_directory(steps.command):
                 held.share()
         held.sign(label, beside=True)
-        return _run(steps, world, held)
+        return _run(steps, world, held, crew)
     finally:
         held.end()
 
@@ -92,25 +104,29 @@ def _changes_directory(command: Child) -> bool:
     return command.argv[1:2] in (("init",), ("workspace",), ("providers",), ("get",))
 
 
-def _run(steps: Steps, world: World, held: Turn) -> int:
+def _run(steps: Steps, world: World, held: Turn, crew: Crew | None) -> int:
     assert steps.command is not None
     command, leftover = steps.command, [path for path in steps.after if os.path.lexists(path)]
     if command.argv[1:2] == ("init",):
         init.forget(steps.data_dir)
     _flush(world)
-    if command.login or command.argv[1:2] == ("console",):
+    if crew is None and (command.login or command.argv[1:2] == ("console",)):
         process.execute(command)  # somebody sits there for hours: others need not wait
-    if not leftover:
+    if crew is None and not leftover:
         held.hand_over()
         process.execute(command)
-    code = process.spawn(command)
+    code = _spawn(crew)(command)
     if code == 0 and held.is_alone():  # else they may still be needed
         for path in leftover:
             storage.remove(path)
     return code
 
 
-def _make_ready(steps: Steps, component: Component, world: World) -> int:
+def _spawn(crew: Crew | None) -> Callable[..., int]:
+    return process.spawn if crew is None else crew.spawn
+
+
+def _make_ready(steps: Steps, component: Component, world: World, crew: Crew | None) -> int:
     """Write files, run init and select the workspace as far as needed; return what failed's code."""
     for path in steps.stale:
         storage.remove(path)
@@ -122,16 +138,16 @@ def _make_ready(steps: Steps, component: Component, world: World) -> int:
         init.forget(steps.data_dir)
         workspace.forget(steps.data_dir)
         _flush(world)
-        code = process.spawn(steps.init)
+        code = _spawn(crew)(steps.init)
         if code == 0 and steps.lock is not None:
-            code = process.spawn(steps.lock)
+            code = _spawn(crew)(steps.lock)
         if code:
             return code
     settled = (
         fresh and steps.init is not None and workspace.is_settled(component, steps.data_dir, known)
     )
     if steps.select is not None and steps.create is not None and not settled:
-        code = _select(steps.select, steps.create, steps.data_dir)
+        code = _select(steps.select, steps.create, steps.data_dir, crew)
         if code:
             return code
     if steps.init is not None and not (fresh and (settled or steps.select is None)):
@@ -157,7 +173,7 @@ def _print(steps: Steps) -> str:
     return init.fingerprint(steps.directory, steps.init.env, steps.binary, arguments, named)
 
 
-def _select(select: Child, create: Child, data_dir: str) -> int:
+def _select(select: Child, create: Child, data_dir: str, crew: Crew | None) -> int:
     """Select the workspace, making it if need be; what it says is shown only when that fails.
 
     Source: reference/atmos-stacks.md 5.5.
@@ -165,18 +181,19 @@ def _select(select: Child, create: Child, data_dir: str) -> int:
     import tempfile
 
     with tempfile.TemporaryFile() as said:
-        code = process.spawn(select, said)
+        code = _spawn(crew)(select, said)
         if code == 1:
-            code = process.spawn(create, said)
+            code = _spawn(crew)(create, said)
             if code == 1 and workspace.selected(data_dir) == create.argv[-1]:
                 return 0
         if code:
             said.seek(0)
-            sys.stderr.write(said.read().decode("utf-8", "replace"))
-            sys.stderr.write(
+            ended = (
                 f"error: {shlex.join(select.argv)} in {select.cwd} ended with exit code {code}\n"
             )
-            sys.stderr.flush()
+            target = None if crew is None else crew.streams.stderr
+            with open(2 if target is None else target, "wb", closefd=False) as stream:
+                stream.write(said.read() + ended.encode())
         return code
 
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from wrapper.errors import StoreError
+from wrapper.errors import Interrupted, StoreError
 from wrapper.files import make_private_dir, state_dir
 
 _PAUSE = 0.1
@@ -66,10 +66,12 @@ def take(
     waiting: Callable[[str], None],
     *,
     shared: bool = False,
+    given_up: Callable[[], bool] | None = None,
 ) -> Turn:
     """Wait until no other run stands in the way, then hold the directory.
 
-    `waiting` is called once with who is in front. Raises: StoreError.
+    `waiting` is called once with who is in front; once `given_up` says so, nobody waits longer.
+    Raises: StoreError, Interrupted.
     """
     name = hashlib.sha256(os.path.realpath(directory).encode()).hexdigest()[:16]
     folder = os.path.join(state_dir(environ), "turns")
@@ -84,6 +86,9 @@ def take(
         if _holder(descriptor, shared=shared) in _ancestors():
             os.close(descriptor)
             return Turn(-1)
+        if given_up is not None and given_up():
+            os.close(descriptor)
+            raise Interrupted("stopped while waiting for another run")
         time.sleep(_PAUSE)
         if not told:
             pid, who = _signer(descriptor)
