@@ -234,7 +234,7 @@ def terraform(
     steps.refuse(component, invocation)
     shell = section_env(loaded.data.get("env") or {}).apply(loaded.environ)
     if invocation.subcommand == "generate":
-        if commands.needs_identity(component):
+        if invocation.use_functions and commands.needs_identity(component):
             ready = sign_in(loaded, component, wanted, world, environ=shell)
             shell = ready.environ
         component = _evaluated(component, loaded, world, shell, invocation, wanted)

@@ -63,7 +63,7 @@ def describe_component(
     skip: Skip = [],  # noqa: B006
 ) -> None:
     """Show one component of one stack, resolved."""
-    from wrapper import stacks
+    from wrapper import run, stacks
     from wrapper.errors import UsageError
 
     session: Session = ctx.obj
@@ -74,11 +74,14 @@ def describe_component(
             "`--stack <stack>` (shorthand `-s`)"
         )
     config = session.config()
+    world, reader = session.world, run.reader(config, session.globals.identity, session.world)
     found = stacks.component(
-        config, session.world, component, stack, "", templates=_truth(process_templates)
+        config, world, component, stack, "", templates=_truth(process_templates), reader=reader
     )
     if _truth(process_functions):
-        found = stacks.evaluate(found, config, session.world, config.environ, skip=_names(skip))
+        found = stacks.evaluate(
+            found, config, world, config.environ, skip=_names(skip), reader=reader
+        )
     section: Any = _with_zero_values(found.section)
     if query:
         from wrapper.stacks import query as expressions
@@ -104,14 +107,17 @@ def describe_stacks(
     skip: Skip = [],  # noqa: B006
 ) -> None:
     """Show every component of every stack, resolved."""
-    from wrapper import stacks
+    from wrapper import run, stacks
     from wrapper.stacks import overview
 
     session: Session = ctx.obj
     config = session.config()
+    reader = run.reader(config, session.globals.identity, session.world)
 
     def evaluated(one: Component) -> Component:
-        return stacks.evaluate(one, config, session.world, config.environ, skip=_names(skip))
+        return stacks.evaluate(
+            one, config, session.world, config.environ, skip=_names(skip), reader=reader
+        )
 
     found: Any = overview.describe(
         config,
@@ -121,6 +127,7 @@ def describe_stacks(
         kinds=_split(component_types),
         templates=_truth(process_templates),
         evaluated=evaluated if _truth(process_functions) else None,
+        reader=reader,
     )
     if sections:
         found = _with_sections(found, _split(sections))

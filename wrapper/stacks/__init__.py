@@ -12,6 +12,7 @@ from wrapper.merge import Layer, deep_merge
 if TYPE_CHECKING:
     from wrapper.config import Config
     from wrapper.stacks.imports import Source, Tree
+    from wrapper.stacks.others import Reader
     from wrapper.stacks.repository import Repository
     from wrapper.stacks.sections import Resolved
     from wrapper.stacks.settings import Settings
@@ -58,13 +59,16 @@ def component(
     kind: str = "terraform",
     *,
     templates: bool = True,
+    reader: Reader | None = None,
 ) -> Component:
     """Return one component; YAML functions are still text. `kind` '' takes the first type.
+
+    `reader` reads what templates ask of other components (default: an error for outputs).
 
     Raises: StackError for what is not there or wrong; ConfigError without essentials.
     Source: reference/atmos-stacks.md 3, 4.
     """
-    repository = opened(config, world)
+    repository = opened(config, world, reader=reader)
     by_path = repository.by_path(stack)
     manifests = [by_path] if by_path else repository.by_name(stack)
     if not manifests:
@@ -124,19 +128,26 @@ def evaluate(
     environ: Mapping[str, str],
     *,
     skip: frozenset[str] = frozenset(),
+    reader: Reader | None = None,
+    strict: bool = False,
 ) -> Component:
     """Return the component with its YAML functions run in `environ`.
 
-    `skip` names functions (without `!`) that stay text. Raises: StackError with the place of one
+    `skip` names functions (without `!`) that stay text; `reader` reads other components' outputs.
+    Unless `strict`, an output of a component without a state is the text `(computed)`. Raises: StackError with the place of one
     that fails or is not supported. Source: reference/atmos-stacks.md 3.10.
     """
     from wrapper.stacks import functions
 
-    section = functions.evaluate(component, config, world, environ, skip)
+    section = functions.evaluate(
+        component, config, world, environ, skip, reader=reader, strict=strict
+    )
     return component._replace(section=section)
 
 
-def opened(config: Config, world: World, *, quiet: bool = False) -> Repository:
+def opened(
+    config: Config, world: World, *, quiet: bool = False, reader: Reader | None = None
+) -> Repository:
     """Return the repository of a configuration. Raises: ConfigError without essentials."""
     from wrapper.stacks.repository import Repository
     from wrapper.stacks.settings import settings_of
@@ -150,7 +161,7 @@ def opened(config: Config, world: World, *, quiet: bool = False) -> Repository:
             if config.files
             else "no atmos.yaml was found here or above: change to the repository, or use --chdir",
         )
-    return Repository(settings, world, quiet=quiet)
+    return Repository(settings, config, world, quiet=quiet, reader=reader)
 
 
 def _types() -> tuple[str, ...]:
@@ -200,9 +211,7 @@ def component_of(
     _complete(section, resolved, tree, settings, name, stack, logical, bool(root_name))
     section["auth"] = deep_merge(dict(settings.auth), section.get("auth") or {})
     if templates and settings.rendering:
-        from wrapper.stacks import rendering
-
-        section = rendering.component_stage(section, settings, Location(tree.path, 1, 1))
+        section = _rendered(section, resolved, tree, repository, name, stack)
     layers = _layers(tree, resolved, name)
     auth: dict[tuple[object, ...], Layer] = {}
     for label, source in layers:
@@ -214,6 +223,41 @@ def component_of(
     return Component(
         name, stack, kind, section, tree.path, tree.paths, tuple(auth.values()), logical, layers
     )
+
+
+def _rendered(
+    section: dict[str, Any],
+    resolved: Resolved,
+    tree: Tree,
+    repository: Repository,
+    name: str,
+    stack: str,
+) -> dict[str, Any]:
+    """Return the section with its templates run. Raises: StackError."""
+    from functools import lru_cache
+
+    from wrapper.stacks import localvalues, others, rendering
+
+    at = Location(tree.path, 1, 1)
+    reader, settings = repository.reader, repository.settings
+
+    @lru_cache(maxsize=1)
+    def functions() -> Mapping[str, Any]:
+        return others.template_functions(
+            section, at, settings, repository.config, repository.world, reader
+        )
+
+    others.enter(reader, name, stack, at)
+    try:
+        own = section.get("locals")
+        if own:
+            environ = repository.world.environ
+            shared = localvalues.of_component(tree, resolved.kind, name, repository.read, environ)
+            body = tree.merged["components"][resolved.kind][name]
+            section = rendering.with_component_locals(section, body, {**shared, **own}, at)
+        return rendering.component_stage(section, settings, at, functions)
+    finally:
+        reader.chain.pop()
 
 
 def _context(

@@ -10,14 +10,17 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.errors import StackError
+from wrapper.stacks.others import nobody
 
 if TYPE_CHECKING:
     from wrapper.config import Config
     from wrapper.stacks import Component
+    from wrapper.stacks.others import Reader
     from wrapper.world import World
 
 # Text that Atmos accepts in manifests and leaves as it is.
 _KEPT = frozenset(("!random", "!cwd"))
+_TRIMMED = ("!template[", "!template{", '!template"')
 _CALL = re.compile(r"(![a-z][a-z0-9._-]*)(?:\s+(.*))?\Z", re.S)
 
 
@@ -28,6 +31,8 @@ class _Run(NamedTuple):
     environ: Mapping[str, str]
     skip: frozenset[str]
     done: dict[str, Any]
+    reader: Reader
+    strict: bool
 
 
 def evaluate(
@@ -36,10 +41,27 @@ def evaluate(
     world: World,
     environ: Mapping[str, str],
     skip: frozenset[str],
+    *,
+    reader: Reader | None = None,
+    strict: bool = False,
 ) -> dict[str, Any]:
     """Return the section with every call replaced by its value; equal calls run once."""
-    run = _Run(component, config, world, environ, skip, {})
+    reader = reader or nobody()
+    run = _Run(component, config, world, environ, skip, {}, reader, strict)
     return {key: _value(item, run, (key,)) for key, item in component.section.items()}
+
+
+def evaluate_key(
+    component: Component,
+    key: str,
+    config: Config,
+    world: World,
+    environ: Mapping[str, str],
+    reader: Reader,
+) -> Any:
+    """Return one part of the section with every call replaced by its value."""
+    run = _Run(component, config, world, environ, frozenset(), {}, reader, False)
+    return _value(component.section[key], run, (key,))
 
 
 def _value(value: Any, run: _Run, keys: tuple[str, ...]) -> Any:
@@ -55,6 +77,8 @@ def _value(value: Any, run: _Run, keys: tuple[str, ...]) -> Any:
 def _call(text: str, run: _Run, keys: tuple[str, ...]) -> Any:
     from wrapper.stacks.manifest import FUNCTIONS
 
+    if text.startswith(_TRIMMED):
+        text = f"!template {text[9:]}"  # `{{-` took the space
     match = _CALL.match(text)
     if match is None or match.group(1) not in FUNCTIONS or match.group(1) in _KEPT:
         return text
@@ -138,12 +162,20 @@ def _template(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
 
     text = argument
     if "{{" in text and settings_of(run.config).rendering:
+        from wrapper.errors import Location
+        from wrapper.stacks import others
+
+        at = run.component.where(*keys) or Location(run.component.manifest, 1, 1)
+        section, settings = run.component.section, settings_of(run.config)
         text = template.render(
             text,
-            run.component.section,
+            section,
             what="!template",
-            at=run.component.where(*keys),
+            at=at,
             strict=False,
+            functions=lambda: others.template_functions(
+                section, at, settings, run.config, run.world, run.reader
+            ),
         )
     try:
         return json.loads(text)
@@ -188,6 +220,28 @@ def _metadata(key: str, part: str) -> Callable[[str, _Run, tuple[str, ...]], Any
     return run_it
 
 
+def _outputs(how: str) -> Callable[[str, _Run, tuple[str, ...]], Any]:
+    def run_it(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
+        from wrapper.stacks import outputs
+
+        at = run.component.where(*keys)
+        wanted = outputs.parse(argument, run.component.stack, f"!terraform.{how}", at)
+        kind = "state" if how == "state" else "outputs"
+        return outputs.value(wanted, kind, run.config, run.world, run.reader, at, strict=run.strict)
+
+    return run_it
+
+
+def _aws(fact: str) -> Callable[[str, _Run, tuple[str, ...]], Any]:
+    def run_it(_argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
+        from wrapper.stacks import cloud
+
+        environ = run.reader.environ(run.component)
+        return cloud.aws_fact(fact, environ, run.reader.known, run.component.where(*keys))
+
+    return run_it
+
+
 _KNOWN: dict[str, Callable[[str, _Run, tuple[str, ...]], Any]] = {
     "!env": _env,
     "!exec": _exec,
@@ -199,6 +253,18 @@ _KNOWN: dict[str, Callable[[str, _Run, tuple[str, ...]], Any]] = {
     "!labels": _metadata("labels", ""),
     "!labels.keys": _metadata("labels", "keys"),
     "!labels.values": _metadata("labels", "values"),
+    "!terraform.state": _outputs("state"),
+    "!terraform.output": _outputs("output"),
+    **{
+        f"!aws.{fact}": _aws(fact)
+        for fact in (
+            "account_id",
+            "caller_identity_arn",
+            "caller_identity_user_id",
+            "region",
+            "organization_id",
+        )
+    },
     **{
         f"!git.{fact}": _git(fact)
         for fact in ("sha", "branch", "ref", "repository", "owner", "name", "host", "url")

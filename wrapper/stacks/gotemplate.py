@@ -1,12 +1,26 @@
-"""Go templates beyond field access, through gotpl; imported only when a text needs it."""
+"""Go templates beyond field access, through gotpl; imported only when a text needs it.
+
+Source: reference/atmos-stacks.md 3.5, 3.6.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
-from wrapper.errors import Location, StackError
+from wrapper.errors import Location, StackError, WrapError
+
+Functions = Mapping[str, Callable[..., Any]]
+
+_QUOTED = r'"(?:[^"\\\n]|\\.)*"|`[^`]*`|' + r"'(?:[^'\\\n]|\\.)+'|/\*.*?\*/"
+# gomplate's and Atmos's functions stand in name spaces, which gotpl does not have.
+_SPACED = re.compile(
+    rf"({_QUOTED})|(?<![\w.$)])(atmos|base64|coll|conv|crypto|data|env|filepath|math|path|regexp"
+    r"|strings|uuid)\.([A-Z]\w*)",
+    re.S,
+)
 
 
 def render(
@@ -17,25 +31,64 @@ def render(
     at: Location | None,
     strict: bool,
     delimiters: tuple[str, str] = ("{{", "}}"),
+    functions: Functions | None = None,
 ) -> str:
-    """Return a template's text over `data`.
+    """Return a template's text over `data`; `functions` default to all but Atmos's own.
 
     Raises: StackError for anything that this program's template engine cannot run.
     """
     import gotpl
 
     missing: Literal["default", "error"] = "error" if strict else "default"
+    known = every() if functions is None else functions
     try:
         return gotpl.render(
-            text, data, functions=_functions(), missing_key=missing, delimiters=delimiters
+            joined(text, delimiters),
+            data,
+            functions=known,
+            missing_key=missing,
+            delimiters=delimiters,
         )
     except Exception as error:  # gotpl's functions raise whatever they like
+        cause: BaseException | None = error
+        while cause is not None:
+            if isinstance(cause, WrapError):
+                raise cause from error
+            cause = cause.__cause__ or cause.__context__
         reason = " ".join(str(error).split()) or type(error).__name__
+        reason = re.sub(r"'(\w+)__([A-Z]\w*)'", r"'\1.\2'", reason)
         raise StackError(f"{what}: the template cannot be rendered: {reason}", at=at) from error
 
 
-@lru_cache(maxsize=1)
-def _functions() -> dict[str, Callable[..., Any]]:
-    from gotpl.funcs import sprig
+def joined(text: str, delimiters: tuple[str, str]) -> str:
+    """Return a template with `strings.Title` and the like as one name, `strings__Title`."""
+    left, right = (re.escape(one) for one in delimiters)
 
-    return dict(sprig.text_func_map())
+    def action(match: re.Match[str]) -> str:
+        return _SPACED.sub(lambda m: m[1] or f"{m[2]}__{m[3]}", match[0])
+
+    return re.sub(rf"{left}(?:{_QUOTED}|.)*?{right}", action, text, flags=re.S)
+
+
+@lru_cache(maxsize=1)
+def every() -> Functions:
+    """Return the functions of sprig and gomplate; where both have one, sprig's."""
+    return families(sprig=True, gomplate=True)
+
+
+def families(*, sprig: bool, gomplate: bool, environ: Mapping[str, str] | None = None) -> Functions:
+    """Return the functions of the families that are on; `environ` is what `env` and the like see."""
+    from gotpl.funcs import sprig as library
+
+    from wrapper.stacks import gomplate as spaces
+
+    found: dict[str, Callable[..., Any]] = {}
+    if gomplate:
+        found |= spaces.functions(environ)
+    if sprig:
+        found |= library.text_func_map()
+        if environ is not None:
+            known = environ
+            found["env"] = lambda name: known.get(str(name), "")
+            found["expandenv"] = lambda text: spaces.expanded(str(text), known)
+    return found

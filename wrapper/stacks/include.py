@@ -40,7 +40,7 @@ def read(tag: str, value: Any, at: Location, roots: tuple[str, ...], reads: list
         with open(path, "rb") as stream:
             content = stream.read()
         found = (
-            content.decode("utf-8", "replace") if tag == "!include.raw" else _decode(content, path)
+            content.decode("utf-8", "replace") if tag == "!include.raw" else decoded(content, path)
         )
         if query:
             from wrapper.stacks import query as expressions
@@ -53,7 +53,8 @@ def read(tag: str, value: Any, at: Location, roots: tuple[str, ...], reads: list
     return found
 
 
-def _decode(content: bytes, path: str) -> Any:
+def decoded(content: bytes, path: str) -> Any:
+    """Return the content of a file by its extension, else its text. Raises: ValueError, WrapError."""
     name = os.path.basename(path)
     if name == ".env" or name.startswith(".env.") or name.endswith(".env"):
         return dotenv(content.decode("utf-8", "replace"))

@@ -5,21 +5,30 @@ Source: reference/atmos-stacks.md 3.12.
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
-from typing import Any
+import shlex
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from wrapper.errors import Location, StackError
 from wrapper.stacks import rendering
 from wrapper.stacks.imports import TYPES, place
+from wrapper.stacks.manifest import is_template
+
+if TYPE_CHECKING:
+    from wrapper.stacks.imports import Tree
+    from wrapper.stacks.manifest import Manifest
 
 _NAMES = re.compile(r"\.locals\.([A-Za-z_][A-Za-z0-9_]*)")
 
 
-def of_file(data: Mapping[str, Any], path: str) -> dict[str, Any]:
+def of_file(
+    data: Mapping[str, Any], path: str, environ: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return a file's locals, root and typed ones in one map, resolved.
 
-    Raises: StackError with the place for a loop and for wrong types.
+    `!env` is asked in `environ` (default: this process's); other functions stay text. Raises: StackError with the place for a loop and for wrong types.
     """
     raw: dict[str, Any] = {}
     for prefix, section in (((), data), *(((kind,), data.get(kind)) for kind in TYPES)):
@@ -33,12 +42,34 @@ def of_file(data: Mapping[str, Any], path: str) -> dict[str, Any]:
                 at=place(path, keys),
                 hint="it must be a map",
             )
-        raw.update(found)
+        raw.update(_with_env(found, os.environ if environ is None else environ))
     others = {key: data[key] for key in ("settings", "vars", "env") if key in data}
     done: dict[str, Any] = {}
     for name in raw:
         _resolve(name, raw, others, done, (), path)
     return {name: done[name] for name in raw}
+
+
+def of_component(
+    tree: Tree, kind: str, name: str, read: Callable[[str], Manifest], environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the locals of the highest file that writes a component, for the latter's templates."""
+    for source in reversed(tree.files):
+        found: Any = source.data.get("components")
+        for key in (kind, name):
+            found = found.get(key) if isinstance(found, dict) else None
+        if found is not None and not is_template(source.path):
+            return of_file(read(source.path).data, source.path, environ)
+    return {}
+
+
+def _with_env(value: Any, environ: Mapping[str, str]) -> Any:
+    if isinstance(value, str) and value.startswith("!env "):
+        words = shlex.split(value) if "'" in value or '"' in value else value.split()
+        return environ.get(words[1], words[2] if len(words) > 2 else "")
+    if isinstance(value, dict):
+        return {key: _with_env(item, environ) for key, item in value.items()}
+    return [_with_env(item, environ) for item in value] if isinstance(value, list) else value
 
 
 def _resolve(

@@ -12,6 +12,7 @@ from wrapper.stacks.settings import settings_of
 
 if TYPE_CHECKING:
     from wrapper.config import Config
+    from wrapper.stacks.others import Reader
     from wrapper.stacks.repository import Repository
     from wrapper.world import World
 
@@ -43,6 +44,7 @@ def describe(
     kinds: tuple[str, ...] = (),
     templates: bool = True,
     evaluated: Callable[[Any], Any] | None = None,
+    reader: Reader | None = None,
 ) -> dict[str, Any]:
     """Return stack -> `components` -> type -> component -> section.
 
@@ -58,7 +60,7 @@ def describe(
             "'stacks.name_template' (or the deprecated 'stacks.name_pattern') needs to be "
             "specified in 'atmos.yaml'"
         )
-    repository = opened(config, world)
+    repository = opened(config, world, reader=reader)
     found: dict[str, Any] = {}
     for path, one in repository.listings().items():
         if not one.rows:

@@ -52,9 +52,25 @@ def _split(expression: str, separator: str) -> list[str]:
 def _alternative(expression: str, value: Any) -> Any:
     found: Any = None
     for part in _split(expression, "//"):
-        found = _term(part.strip(), value, expression)
+        found = _sum([_term(one.strip(), value, expression) for one in _split(part, " + ")])
         if found is not None and found is not False:
             return found
+    return found
+
+
+def _sum(terms: list[Any]) -> Any:
+    """Return the terms added up as yq does: nothing adds nothing, text is joined."""
+    found = terms[0]
+    for term in terms[1:]:
+        if found is None or term is None:
+            found = term if found is None else found
+        elif isinstance(found, str) or isinstance(term, str):
+            found = f"{found}{term}"
+        else:
+            try:
+                found = found + term
+            except TypeError:
+                raise _unknown("+") from None
     return found
 
 

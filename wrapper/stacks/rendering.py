@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.errors import Location, StackError
 from wrapper.merge import Append
@@ -156,7 +156,9 @@ def typed(value: Any, data: Mapping[str, Any], what: str, at: Location, strict: 
     return value
 
 
-def component_stage(section: dict[str, Any], settings: Settings, at: Location) -> dict[str, Any]:
+def component_stage(
+    section: dict[str, Any], settings: Settings, at: Location, functions: template.Known
+) -> dict[str, Any]:
     """Return a component's section with the templates in its texts rendered.
 
     Texts stay texts. Raises: StackError for what cannot be rendered.
@@ -167,30 +169,86 @@ def component_stage(section: dict[str, Any], settings: Settings, at: Location) -
         left, right = str(delimiters[0]), str(delimiters[1])
     rounds = settings.templates.get("evaluations")
     for _ in range(rounds if isinstance(rounds, int) and rounds > 0 else 1):
-        data = section
+        stage = _Stage(section, (left, right), at, functions)
         section = {
-            key: _texts(value, data, (left, right), f"template in `{key}`", at)
-            for key, value in section.items()
+            key: _texts(value, stage, f"template in `{key}`") for key, value in section.items()
         }
     return section
 
 
-def _texts(
-    value: Any, data: Mapping[str, Any], delimiters: tuple[str, str], what: str, at: Location
-) -> Any:
-    if isinstance(value, str):
-        if delimiters[0] not in value:
-            return value
-        if delimiters == ("{{", "}}"):
-            return template.render(value, data, what=what, at=at, strict=False)
-        from wrapper.stacks import gotemplate
+def with_component_locals(
+    section: dict[str, Any], body: Any, values: Mapping[str, Any], at: Location
+) -> dict[str, Any]:
+    """Return a section in which a component's own texts see the locals of its file, too.
 
-        return gotemplate.render(value, data, what=what, at=at, strict=False, delimiters=delimiters)
+    What the component has from elsewhere sees its own locals only. Source: reference 3.12.
+    """
+    data = {**section, "locals": values}
+
+    def walk(value: Any, own: Any) -> Any:
+        if isinstance(value, dict) and isinstance(own, dict):
+            return {key: walk(item, own.get(key)) for key, item in value.items()}
+        if isinstance(value, list) and isinstance(own, list) and len(value) == len(own):
+            return [walk(item, mine) for item, mine in zip(value, own, strict=True)]
+        if value == own and isinstance(value, str) and ".locals." in value:
+            return template.render(value, data, what="template", at=at, strict=False)
+        return value
+
+    return {key: walk(value, body.get(key)) for key, value in section.items()}
+
+
+class _Stage(NamedTuple):
+    """What all templates of one component share."""
+
+    data: Mapping[str, Any]
+    delimiters: tuple[str, str]
+    at: Location
+    functions: template.Known
+
+
+def _texts(value: Any, stage: _Stage, what: str) -> Any:
+    if isinstance(value, str):
+        if stage.delimiters[0] not in value:
+            return value
+        # Several lines stand in a block below their key: `{{-` takes that line break first.
+        block = "\n" in value
+        text = _rendered("\n" + value if block else value, stage, what)
+        return text.removeprefix("\n") if block else _folded(text)
     if isinstance(value, dict):
-        return {
-            _texts(key, data, delimiters, what, at): _texts(item, data, delimiters, what, at)
-            for key, item in value.items()
-        }
+        return {_texts(key, stage, what): _texts(item, stage, what) for key, item in value.items()}
     if isinstance(value, list):
-        return [_texts(item, data, delimiters, what, at) for item in value]
+        return [_texts(item, stage, what) for item in value]
     return value
+
+
+def _folded(text: str) -> str:
+    """Return what YAML makes of line breaks that a template puts into a text of one line."""
+    if "\n" not in text:
+        return text
+    first, *lines, last = text.split("\n")
+    parts = [first.rstrip(" \t"), *(line.strip(" \t") for line in lines), last.lstrip(" \t")]
+    out, breaks = parts[0], 0
+    for part in parts[1:]:
+        breaks += 1
+        if part:
+            out += ("\n" * (breaks - 1) or " ") + part
+            breaks = 0
+    return out + "\n" * (breaks - 1) + (" " if breaks == 1 else "")
+
+
+def _rendered(text: str, stage: _Stage, what: str) -> str:
+    if stage.delimiters == ("{{", "}}"):
+        return template.render(
+            text, stage.data, what=what, at=stage.at, strict=False, functions=stage.functions
+        )
+    from wrapper.stacks import gotemplate
+
+    return gotemplate.render(
+        text,
+        stage.data,
+        what=what,
+        at=stage.at,
+        strict=False,
+        delimiters=stage.delimiters,
+        functions=stage.functions(),
+    )

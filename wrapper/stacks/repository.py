@@ -12,16 +12,28 @@ from wrapper.stacks.index import Index, stamp
 from wrapper.stacks.settings import Settings
 
 if TYPE_CHECKING:
+    from wrapper.config import Config
     from wrapper.stacks.catalog import Listing
     from wrapper.stacks.manifest import Manifest
+    from wrapper.stacks.others import Reader
     from wrapper.world import World
 
 
 class Repository:
     """One command's view of the manifests."""
 
-    def __init__(self, settings: Settings, world: World, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        config: Config,
+        world: World,
+        *,
+        quiet: bool = False,
+        reader: Reader | None = None,
+    ) -> None:
         self.quiet = quiet
+        self.config = config
+        self._reader = reader
         self.settings = settings
         self.world = world
         self.parsed: dict[str, Manifest] = {}
@@ -29,6 +41,15 @@ class Repository:
         self.index = Index(settings, world)
         self._listings: dict[str, Listing] | None = None
         self._warm: bool | None = None
+
+    @property
+    def reader(self) -> Reader:
+        """Return who reads other components' results."""
+        if self._reader is None:
+            from wrapper.stacks import others
+
+            self._reader = others.nobody()
+        return self._reader
 
     def read(self, path: str) -> Manifest:
         """Return one parsed manifest. Raises: StackError."""

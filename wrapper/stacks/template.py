@@ -6,13 +6,15 @@ Source: reference/atmos-stacks.md 3.2, 3.5, 3.6.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from wrapper.errors import Location, StackError
 
 _FIELD = re.compile(r"\{\{(-?)\s*((?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*(-?)\}\}")
 NO_VALUE = "<no value>"
+# Tells the functions that templates may call, by name.
+Known = Callable[[], Mapping[str, Callable[..., Any]]]
 
 
 def is_plain(text: str) -> bool:
@@ -51,15 +53,18 @@ def render(
     what: str,
     at: Location | None = None,
     strict: bool = True,
+    functions: Known | None = None,
 ) -> str:
     """Return a template's text over `data`; a missing key is `<no value>` unless `strict`.
+
+    `functions` tells the functions that are there, if one is needed (default: all).
 
     Raises: StackError naming `what` when a value is missing or the template cannot be run.
     """
     if "{{" not in text:
         return text
     if not is_plain(text):
-        return _full(text, data, what, at, strict)
+        return _full(text, data, what, at, strict, functions)
 
     def replace(match: re.Match[str]) -> str:
         path = tuple(match.group(2)[1:].split("."))
@@ -81,10 +86,18 @@ def _missing(what: str, path: tuple[str, ...], at: Location | None) -> StackErro
     return StackError(f"{what}: the template reads {name}, which is not set", at=at)
 
 
-def _full(text: str, data: Mapping[str, Any], what: str, at: Location | None, strict: bool) -> str:
+def _full(
+    text: str,
+    data: Mapping[str, Any],
+    what: str,
+    at: Location | None,
+    strict: bool,
+    functions: Known | None,
+) -> str:
     from wrapper.stacks import gotemplate
 
-    return gotemplate.render(text, data, what=what, at=at, strict=strict)
+    known = functions() if functions else None
+    return gotemplate.render(text, data, what=what, at=at, strict=strict, functions=known)
 
 
 def go_text(value: Any) -> str:

@@ -1,0 +1,189 @@
+"""What the templates and functions of one component read of other components."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wrapper.errors import Location, StackError
+from wrapper.stacks.settings import truth
+
+if TYPE_CHECKING:
+    from wrapper.config import Config
+    from wrapper.stacks import Component
+    from wrapper.stacks.settings import Settings
+    from wrapper.world import World
+
+
+class Reader(NamedTuple):
+    """Reads results of components, each as its own identity; given by who knows identities.
+
+    `state` and `outputs` return the outputs, None when the component has no state yet. `environ`
+    returns the environment that a component's identity works in. `known` keeps what was read,
+    `chain` names the components being looked at, outermost first.
+    """
+
+    state: Callable[[Component], Mapping[str, Any] | None]
+    outputs: Callable[[Component], Mapping[str, Any] | None]
+    environ: Callable[[Component], Mapping[str, str]]
+    known: dict[tuple[str, ...], Any]
+    chain: list[tuple[str, str, Location | None]]
+
+
+def nobody() -> Reader:
+    """Return a reader for where nothing can be asked."""
+
+    def refuse(component: Component) -> Any:
+        raise StackError(
+            f'the outputs of "{component.name}" in "{component.stack}" cannot be read here',
+            at=Location(component.manifest, 1, 1),
+        )
+
+    return Reader(refuse, refuse, refuse, {}, [])
+
+
+def enter(reader: Reader, name: str, stack: str, at: Location | None) -> None:
+    """Begin to look at a component; the caller takes it off `chain` again.
+
+    Raises: StackError that shows the chain when it is being looked at already.
+    """
+    if any((name, stack) == one[:2] for one in reader.chain):
+        first = next(n for n, one in enumerate(reader.chain) if one[:2] == (name, stack))
+        loop = [*reader.chain[first:], (name, stack, at)]
+        drawn = " -> ".join(f"{one[0]} in {one[1]}" for one in loop)
+        places = list(dict.fromkeys(one[2] for one in loop if one[2] is not None))
+        raise StackError(f"components read each other in a circle: {drawn}", at=places)
+    reader.chain.append((name, stack, at))
+
+
+class Described(dict[str, Any]):
+    """A component's section whose YAML functions, and whose outputs, wait until they are read."""
+
+    def __init__(self, component: Component, config: Config, world: World, reader: Reader) -> None:
+        keys = dict.fromkeys((*component.section, "outputs"))
+        super().__init__(keys)
+        self._asked = (component, config, world, reader)
+        self._read: set[str] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        if key in self and key not in self._read:
+            self._read.add(key)
+            super().__setitem__(key, self._value(key))
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return a part of the section."""
+        return self[key] if key in self else default  # noqa: SIM401
+
+    def items(self) -> Any:
+        """Return all parts with their names."""
+        return [(key, self[key]) for key in self]
+
+    def values(self) -> Any:
+        """Return all parts."""
+        return [self[key] for key in self]
+
+    def _value(self, key: str) -> Any:
+        from wrapper.stacks import functions
+
+        component, config, world, reader = self._asked
+        if key == "outputs":
+            if component.kind != "terraform":
+                return {}
+            return dict(read(reader, "outputs", component) or {})
+        one = component._replace(section={**component.section, key: component.section[key]})
+        return functions.evaluate_key(one, key, config, world, config.environ, reader)
+
+
+def read(reader: Reader, how: str, component: Component) -> Mapping[str, Any] | None:
+    """Return a component's outputs by `state` or `outputs`, once per run."""
+    key = (how, component.name, component.stack)
+    if key not in reader.known:
+        ask = reader.state if how == "state" else reader.outputs
+        reader.known[key] = ask(component)
+    found: Mapping[str, Any] | None = reader.known[key]
+    return found
+
+
+def template_functions(
+    component: Mapping[str, Any],
+    at: Location,
+    settings: Settings,
+    config: Config,
+    world: World,
+    reader: Reader,
+) -> Mapping[str, Callable[..., Any]]:
+    """Return the functions that a component's templates may call.
+
+    Source: reference/atmos-stacks.md 3.6.
+    """
+    from wrapper.stacks import gotemplate
+
+    own: Any = component
+    for key in ("settings", "templates", "settings", "env"):
+        own = own.get(key) if isinstance(own, Mapping) else None
+    given = settings.templates.get("env")
+    environ = dict(world.environ)
+    for found in (given, own):
+        if isinstance(found, Mapping):
+            environ |= {str(k): str(v) for k, v in found.items() if v is not None}
+
+    def on(family: str) -> bool:
+        wanted = settings.templates.get(family)
+        return isinstance(wanted, Mapping) and truth(wanted.get("enabled"))
+
+    known = dict(gotemplate.families(sprig=on("sprig"), gomplate=on("gomplate"), environ=environ))
+
+    def described(name: str, stack: str) -> Mapping[str, Any]:
+        key = ("component", str(name), str(stack))
+        if key not in reader.known:
+            from wrapper import stacks
+
+            found = stacks.component(config, world, str(name), str(stack), "", reader=reader)
+            reader.known[key] = Described(found, config, world, reader)
+        result: Mapping[str, Any] = reader.known[key]
+        return result
+
+    def unsupported(what: str) -> Callable[..., Any]:
+        def refuse(*_given: Any) -> Any:
+            raise StackError(f"{what} is not supported in templates", at=at)
+
+        return refuse
+
+    known["atmos__Component"] = described
+    known["atmos__GomplateDatasource"] = lambda name: _datasource(str(name), settings, reader, at)
+    known["datasource"] = known["ds"] = known["atmos__GomplateDatasource"]
+    known["atmos__Store"] = unsupported("atmos.Store")
+    known["atmos__Resolve"] = unsupported("atmos.Resolve")
+    return known
+
+
+def _datasource(name: str, settings: Settings, reader: Reader, at: Location) -> Any:
+    """Return a data source that is a file of the repository, decoded. Raises: StackError."""
+    key = ("datasource", name)
+    if key in reader.known:
+        return reader.known[key]
+    sources: Any = settings.templates
+    for step in ("gomplate", "datasources", name, "url"):
+        sources = sources.get(step) if isinstance(sources, Mapping) else None
+    if not isinstance(sources, str) or not sources:
+        raise StackError(f'the data source "{name}" is not defined', at=at)
+    scheme, mark, rest = sources.partition("://")
+    path = rest if mark else sources
+    if mark and scheme != "file":
+        raise StackError(
+            f'the data source "{name}" is remote ({scheme}): a manifest must mean the same without '
+            "a network",
+            at=at,
+            hint="keep a copy of the file in the repository and name its path",
+        )
+    from wrapper.stacks import include
+
+    full = os.path.normpath(os.path.join(settings.base_path, path.partition("?")[0]))
+    try:
+        with open(full, "rb") as stream:
+            reader.known[key] = include.decoded(stream.read(), full)
+    except (OSError, ValueError) as error:
+        raise StackError(f'cannot read the data source "{name}": {error}', at=at) from error
+    return reader.known[key]

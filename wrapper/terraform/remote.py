@@ -1,0 +1,124 @@
+"""The outputs of a component: from its state, or as Terraform tells them.
+
+Source: reference/atmos-stacks.md 3.10.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from wrapper.errors import StackError
+from wrapper.terraform import files, workspace
+from wrapper.terraform.invocation import Invocation
+
+if TYPE_CHECKING:
+    from wrapper.config import Config
+    from wrapper.stacks import Component
+    from wrapper.world import World
+
+_DEFAULT = "default"
+
+
+def state_outputs(
+    component: Component, config: Config, environ: Mapping[str, str]
+) -> Mapping[str, Any] | None:
+    """Return the outputs in a component's state, read as the backend reads it.
+
+    `environ` is that of the component's identity. None when there is no state.
+    Raises: StackError for a backend that cannot be read or refuses.
+    """
+    kind = component.section.get("backend_type") or "local"
+    backend = component.section.get("backend") or {}
+    name = workspace.name(component)
+    if kind == "local":
+        text = _local(component, config, backend, name)
+    elif kind == "s3":
+        text = _s3(backend, name, environ)
+    else:
+        raise StackError(
+            f"the state of a {kind} backend cannot be read directly",
+            at=component.where("backend_type") or component.where("backend"),
+            hint="use !terraform.output, which asks Terraform",
+        )
+    if not text:
+        return None
+    try:
+        found = json.loads(text)["outputs"] or {}
+        return {key: one["value"] for key, one in found.items()}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise StackError("what the backend holds is not a state of Terraform") from error
+
+
+def _local(
+    component: Component, config: Config, backend: Mapping[str, Any], name: str
+) -> str | None:
+    directory = os.path.join(config.terraform_dir, files.module(component, config))
+    if name == _DEFAULT:
+        path = str(backend.get("path") or "terraform.tfstate")
+    else:
+        folder = str(backend.get("workspace_dir") or "terraform.tfstate.d")
+        path = os.path.join(folder, name, "terraform.tfstate")
+    try:
+        with open(os.path.join(directory, path), encoding="utf-8") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise StackError(f"cannot read the state: {error}", at=path) from error
+
+
+def _s3(backend: Mapping[str, Any], name: str, environ: Mapping[str, str]) -> str | None:
+    from wrapper.stacks import cloud
+
+    key = str(backend.get("key") or "terraform.tfstate")
+    if name != _DEFAULT:
+        key = f"{backend.get('workspace_key_prefix') or 'env:'}/{name}/{key}"
+    if not backend.get("bucket"):
+        raise StackError("the s3 backend names no bucket")
+    text: str | None = cloud.ask({"what": "s3", "backend": backend, "key": key}, environ)
+    return text
+
+
+def outputs(
+    component: Component, config: Config, environ: Mapping[str, str], world: World
+) -> Mapping[str, Any]:
+    """Return the outputs as `terraform output -json` tells them, after init and workspace.
+
+    Raises: StackError when Terraform fails, ToolMissing.
+    """
+    import subprocess
+
+    from wrapper.terraform import running, steps
+
+    invocation = Invocation(
+        "terraform", "output", (), component.name, component.stack, ("-json",), use_functions=False
+    )
+    todo = steps.prepare(component, config, invocation, environ, world.cwd)
+    # The varfile is not needed, and its functions have not run.
+    varfile = files.names(component, config).varfile
+    write = tuple(one for one in todo.write if os.path.basename(one.path) != varfile)
+    command = todo.command
+    assert command is not None
+    code = running.carry_out(todo._replace(write=write, after=(), command=None), component, world)
+    said = b""
+    if not code:
+        done = subprocess.run(
+            list(command.argv),
+            executable=todo.binary,
+            cwd=command.cwd,
+            env=dict(command.env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        code, said = done.returncode, done.stdout
+    if code:
+        raise StackError(f"terraform output ended with exit code {code}")
+    try:
+        found = json.loads(said or b"{}")
+        return {key: one["value"] for key, one in found.items()}
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise StackError("terraform output gave no JSON") from error
