@@ -62,7 +62,9 @@ def printed(auth: Auth, name: str, world: World) -> EnvDelta:
         if entry.kind in kinds.UNSTORED:
             return EnvDelta(own_variables(entry.raw))
     delta = environment(auth, name, world)
-    quiet = ("AWS_SDK_LOAD_CONFIG", "AWS_EC2_METADATA_DISABLED")
+    quiet = ["AWS_SDK_LOAD_CONFIG", "AWS_EC2_METADATA_DISABLED"]
+    if entry.kind == "aws/user" and not (entry.raw.get("credentials") or {}).get("region"):
+        quiet += ["AWS_REGION", "AWS_DEFAULT_REGION"]  # Source: reference/atmos-auth.md 5.5
     values = {k: v for k, v in delta.set.items() if k not in quiet}
     # What only the wrapper may see is taken from programs, not from the shell that asks.
     unset = delta.unset - frozenset(quiet) - _withheld(auth, name)

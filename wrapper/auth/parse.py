@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wrapper import files
-from wrapper.auth import defaults, provisioned, realms, references, rules
+from wrapper.auth import defaults, keyring, provisioned, realms, references, rules
 from wrapper.auth.kinds import IDENTITY_KINDS, PROVIDER_KINDS
 from wrapper.auth.lookup import follow, truth
 from wrapper.auth.model import CHECKED, FATAL, USED, Auth, Entry, Problem
@@ -44,6 +44,7 @@ def read(
     providers = _entries("provider", section.get("providers"), places, problems, warnings)
     identities = _entries("identity", section.get("identities"), places, problems, warnings)
     withheld = _secrets(identities, places, world)
+    _keyrings(identities, section, realm, world)
     entries = (*providers.values(), *identities.values())
     for entry in entries:
         problems += _checked(entry, places)
@@ -253,6 +254,17 @@ def _secrets(identities: dict[str, Entry], places: Places, world: World) -> froz
                 traced[key] = secret.value
         identities[name] = entry._replace(raw={**entry.raw, "credentials": traced})
     return frozenset(variables)
+
+
+def _keyrings(
+    identities: dict[str, Entry], section: Mapping[str, Any], realm: str, world: World
+) -> None:
+    """Tell IAM users which keyring holds their keys."""
+    found = keyring.settings(section, world)
+    place = {"realm": realm, "type": found.type, "path": found.path, "variable": found.password}
+    for name, entry in identities.items():
+        if entry.kind == "aws/user":
+            identities[name] = entry._replace(raw={**entry.raw, "keyring": place})
 
 
 def _passwords(section: Mapping[str, Any], world: World) -> frozenset[str]:

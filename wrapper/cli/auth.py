@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wrapper.cli import group
+from wrapper.cli import auth_user, group
 from wrapper.cli.auth_list import list_all, list_identities
 from wrapper.cli.auth_logout import logout
 from wrapper.cli.auth_section import (
@@ -35,6 +35,7 @@ def register(app: typer.Typer) -> None:
     auth.command("list")(list_all)
     auth.command("env")(env)
     auth.command("validate")(validate)
+    auth_user.register(auth)
     listing = group(app, "list", "List stacks, components, identities, profiles.")
     listing.command("identities")(list_identities)
 
@@ -51,6 +52,7 @@ def login(
     device: Annotated[
         bool, typer.Option("--device", help="Sign in to SSO by a code, also where a browser is.")
     ] = False,
+    mfa_code: Annotated[str, typer.Option("--mfa-code", help="The code of the MFA device.")] = "",
 ) -> int:
     """Sign in to an identity, or to a provider."""
     from wrapper.auth import chain
@@ -58,10 +60,16 @@ def login(
     auth, world = read(ctx.obj)
     if device:
         world = world._replace(environ={**world.environ, "ATMOS_WRAP_DEVICE_CODE": "1"})
-    if webflow:
-        raise UsageError("sign-in by browser is not supported by this version")
+    if webflow and provider:
+        raise UsageError(
+            "--webflow requires an aws/user identity, it cannot be used with --provider"
+        )
+    if mfa_code:
+        world = world._replace(environ={**world.environ, "ATMOS_WRAP_MFA_CODE": mfa_code})
     name = None if provider else _identity_to_login(auth, tags, ctx.obj, world)
     if name == "":
+        if webflow:
+            raise UsageError("--webflow requires an aws/user identity, and none is chosen")
         return 0
     if name is None:
         entry = provider_of(auth, provider, world)
@@ -69,12 +77,20 @@ def login(
         _provision(entry, found, world)
         _told(auth, world, entry, None, found)
         return 0
+    if webflow:
+        world = _by_browser(auth.identities[name], world)
     # The last link is signed anew, so that a login tells whether it still can be. A user's keys are
     # only asked for a session when there is none: an MFA code may be needed.
-    again = force or auth.identities[name].kind != "aws/user"
+    again = force or webflow or auth.identities[name].kind != "aws/user"
     found = chain.obtain(auth, name, world, again=again)
     _told(auth, world, auth.identities[name], name, found)
     return 0
+
+
+def _by_browser(entry: Entry, world: World) -> World:
+    if entry.kind != "aws/user":
+        raise UsageError(f"--webflow requires an aws/user identity, {entry.title} is {entry.kind}")
+    return world._replace(environ={**world.environ, "ATMOS_WRAP_WEBFLOW": "1"})
 
 
 def _provision(entry: Entry, found: Credential, world: World) -> None:

@@ -31,25 +31,59 @@ def logout(
         bool, typer.Option("--all-realms", help="Everything, of all configurations.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show.")] = False,
-    keychain: Annotated[bool, typer.Option("--keychain", hidden=True)] = False,
-    force: Annotated[bool, typer.Option("--force", hidden=True)] = False,
+    keychain: Annotated[
+        bool, typer.Option("--keychain", help="Also the keys in the keyring.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Do not ask.")] = False,
 ) -> int:
     """Remove what is stored of an identity, a provider, or all."""
-    _ = force
     world = ctx.obj.world
     if tags and (everything or provider or identity):
         raise UsageError("--tags excludes --all, --provider and an identity")
-    if keychain:
-        raise UsageError("there is no keyring in this version, so --keychain has nothing to remove")
     if all_realms:
         return _logout_realms(world, dry=dry_run)
     from wrapper.auth import logout as removal
 
     auth, world = read(ctx.obj)
     chosen, title = _to_logout(auth, ctx.obj, world, identity, provider, tags, everything)
+    if keychain and not dry_run:
+        _insist(title, world, force=force)
     done = removal.entries(auth, chosen, world, dry=dry_run)
+    if keychain:
+        _remove_keys(chosen, world, dry=dry_run)
     _tell_removal(world, title, auth.realm, done)
     return 0
+
+
+def _insist(title: str, world: World, *, force: bool) -> None:
+    """Ask before keys go that may be nowhere else. Raises: NeedsLogin, Interrupted."""
+    from wrapper.errors import Interrupted
+
+    if force:
+        return
+    if not world.can_ask:
+        raise NeedsLogin("removing keys from the keyring asks first", hint="--force does not ask")
+    import questionary
+
+    if not questionary.confirm(
+        f"Remove the keys of {title} from the keyring?", default=False
+    ).ask():
+        raise Interrupted("nothing was removed")
+
+
+def _remove_keys(chosen: list[Entry], world: World, *, dry: bool) -> None:
+    from wrapper import ui
+    from wrapper.auth import keyring
+    from wrapper.auth.kinds import aws_user
+
+    for entry in chosen:
+        if entry.kind == "aws/user":
+            spec = aws_user.parse(entry.name, entry.raw)
+            store = keyring.opened(spec.keyring, world)
+            if dry:
+                ui.note(world, f"would remove the keys of {entry.title} from the {store.title}")
+            elif store.remove(keyring.entry(spec.realm, spec.name)):
+                ui.note(world, f"✓ Keys of {entry.title} removed from the {store.title}")
 
 
 def _to_logout(

@@ -78,5 +78,14 @@ def test_keys_that_aws_does_not_know_are_told_as_such(fake_aws: Fake, outside: W
 
 def test_a_user_without_keys_says_how_to_give_some(outside: World) -> None:
     with pytest.raises(NeedsLogin) as caught:
-        aws_user.obtain(Spec("u", MISSING, MISSING), None, outside)
+        aws_user.obtain(Spec("u", MISSING, MISSING, webflow=False), None, outside)
     assert caught.value.message == 'identity "u" has no keys to sign in with'
+
+
+def test_a_user_without_keys_and_terminal_hears_of_both_ways_to_sign_in(outside: World) -> None:
+    with pytest.raises(NeedsLogin) as caught:
+        aws_user.obtain(Spec("u", MISSING, MISSING), None, outside)
+    assert caught.value.hints == (
+        "sign in at a terminal first: atmos-wrap auth login -i u",
+        "or store keys: atmos-wrap auth user configure -i u",
+    )

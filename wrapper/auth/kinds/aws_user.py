@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from wrapper import ui
-from wrapper.auth.kinds import _aws, _mfa
+from wrapper.auth import keyring
+from wrapper.auth.kinds import _aws, _mfa, _signin
+from wrapper.auth.lookup import truth
 from wrapper.auth.model import Credential
 from wrapper.auth.references import Secret
 from wrapper.env import EnvDelta
@@ -19,6 +21,8 @@ from wrapper.world import World
 DEFAULT_DURATION = 43_200
 SHORTEST = 900
 LONGEST = 43_200
+# Set by `auth login --webflow`: the browser, whatever keys there are.
+WEBFLOW = "ATMOS_WRAP_WEBFLOW"
 LONGEST_WITH_MFA = 129_600
 _ABOUT_MFA = (
     "multifactorauthentication failed",
@@ -38,6 +42,9 @@ class Spec(NamedTuple):
     region: str = _aws.DEFAULT_REGION
     duration: str = ""
     endpoint: str = ""
+    webflow: bool = True
+    realm: str = ""
+    keyring: keyring.Settings = keyring.Settings()
 
 
 def parse(name: str, raw: Mapping[str, Any]) -> Spec:
@@ -60,7 +67,16 @@ def parse(name: str, raw: Mapping[str, Any]) -> Spec:
         str(keys.get("region") or _aws.DEFAULT_REGION),
         "" if duration is None else str(duration),
         str(spec.get("endpoint_url") or "") if isinstance(spec, Mapping) else "",
+        truth(keys.get("webflow_enabled")) is not False,
+        *_store(raw.get("keyring")),
     )
+
+
+def _store(given: Any) -> tuple[str, keyring.Settings]:
+    """Return the realm and the keyring that the section put beside the user."""
+    found = given if isinstance(given, Mapping) else {}
+    fields = (found.get("type"), found.get("path"), found.get("variable"))
+    return str(found.get("realm") or ""), keyring.Settings(*(str(f or "") for f in fields))
 
 
 def _secret(value: Any) -> Secret:
@@ -92,11 +108,25 @@ def seconds(spec: Spec) -> tuple[int, str]:
 
 
 def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # noqa: ARG001
-    """Call GetSessionToken with the user's keys, with an MFA code if there is a device.
+    """Return a session: by keys from the configuration or the keyring, else by browser.
 
-    Raises: NeedsLogin when keys are missing or nobody can type the code, AuthError.
+    A keyring that fails is told as such and never leads to the browser. Raises: NeedsLogin when
+    somebody would have to be asked and cannot be, AuthError, StoreError.
     """
-    keys = _keys(spec)
+    if world.environ.get(WEBFLOW):
+        if not spec.webflow:
+            raise AuthError(
+                f'identity "{spec.name}": sign-in by browser is disabled by webflow_enabled'
+            )
+        return _signin.obtain(_place(spec), world, force=True)
+    spec, keys = _keys(spec, world)
+    if keys is None:
+        try:
+            return _signin.obtain(_place(spec), world)
+        except NeedsLogin as error:
+            store = f"or store keys: atmos-wrap auth user configure -i {spec.name}"
+            error.hints = (*error.hints, store)
+            raise
     length, warning = seconds(spec)
     if warning:
         ui.warn(world, f'identity "{spec.name}": {warning}')
@@ -105,10 +135,8 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # 
     answer = None
     for attempt in (1, 2):
         if spec.mfa_arn:
-            asked |= {
-                "SerialNumber": spec.mfa_arn,
-                "TokenCode": _mfa.code(spec.name, spec.mfa_arn, world, again=attempt == 2),
-            }
+            code = _mfa.code(spec.name, spec.mfa_arn, world, again=attempt == 2)
+            asked |= {"SerialNumber": spec.mfa_arn, "TokenCode": code}
         answer = _call(spec, sts, asked, again=attempt == 1 and bool(spec.mfa_arn))
         if answer is not None:
             break
@@ -116,35 +144,54 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # 
     return _aws.credential(answer, spec.region, "", world.now())
 
 
-def _keys(spec: Spec) -> Credential:
-    if spec.access_key_id.value and spec.secret_access_key.value:
-        if not (spec.access_key_id.value + spec.secret_access_key.value).isascii():
-            raise NeedsLogin(
-                f'identity "{spec.name}": its keys hold characters that no AWS key has',
-                hint="look for quotes, blanks or an editor's marks where they are set",
-            )
-        return Credential(
-            "aws",
-            {
-                "access_key_id": spec.access_key_id.value,
-                "secret_access_key": spec.secret_access_key.value,
-            },
-        )
+def _place(spec: Spec) -> _signin.Place:
+    return _signin.Place(spec.name, spec.realm, spec.region, spec.endpoint)
+
+
+def _keys(spec: Spec, world: World) -> tuple[Spec, Credential | None]:
+    """Return the user with its long-lived keys; None instead of them when the browser's turn is.
+
+    Order: configuration, keyring. Raises: NeedsLogin, StoreError.
+    """
     pair = (spec.access_key_id, spec.secret_access_key)
+    if all(s.value for s in pair):
+        return spec, _signer(spec.name, str(pair[0].value), str(pair[1].value))
     unset = [s.variable for s in pair if s.variable and not s.value]
+    # A program asks without the variables: keys of the keyring could be another user's.
+    given = any(s.value for s in pair) or (unset and not world.asks)
+    found = None
+    if not given and spec.keyring.type:
+        store = keyring.opened(spec.keyring, world)
+        found = keyring.keys_of(store, spec.realm, spec.name)
+    if found is not None:
+        spec = spec._replace(
+            mfa_arn=spec.mfa_arn or found.mfa_arn, duration=spec.duration or found.duration
+        )
+        return spec, _signer(spec.name, found.access_key_id, found.secret_access_key)
     if unset:
         verb = "is" if len(unset) == 1 else "are"
         raise NeedsLogin(
             f'identity "{spec.name}" has no session left, and {" and ".join(unset)} {verb} not set',
             hint=f"set them and sign in again: atmos-wrap auth login -i {spec.name}",
         )
+    if spec.webflow:
+        return spec, None
     raise NeedsLogin(
         f'identity "{spec.name}" has no keys to sign in with',
         hint=[
-            "give `credentials.access_key_id` and `secret_access_key`, best by `!env NAME`",
-            "keys from the keyring and the sign-in by browser are not supported by this version",
+            f"store them: atmos-wrap auth user configure -i {spec.name}",
+            "or give `credentials.access_key_id` and `secret_access_key`, best by `!env NAME`",
         ],
     )
+
+
+def _signer(name: str, key_id: str, secret: str) -> Credential:
+    if not (key_id + secret).isascii():
+        raise NeedsLogin(
+            f'identity "{name}": its keys hold characters that no AWS key has',
+            hint="look for quotes, blanks or an editor's marks where they are set",
+        )
+    return Credential("aws", {"access_key_id": key_id, "secret_access_key": secret})
 
 
 def _call(spec: Spec, sts: Any, asked: Mapping[str, Any], *, again: bool) -> Any:
@@ -180,6 +227,6 @@ def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  
     return _aws.keys_environment(credential)
 
 
-def forget(spec: Spec, world: World) -> tuple[str, ...]:  # noqa: ARG001
-    """Do nothing: a user leaves nothing outside its session."""
-    return ()
+def forget(spec: Spec, world: World) -> tuple[str, ...]:
+    """Remove the refresh token of a sign-in by browser; keys in a keyring stay."""
+    return _signin.forget(_place(spec), world)
