@@ -108,6 +108,7 @@ class Index:
             return None
         import sqlite3
 
+        base = None
         try:
             base = sqlite3.connect(
                 f"file:{_quoted(self.path)}?mode=ro",
@@ -117,13 +118,14 @@ class Index:
                 check_same_thread=False,  # closing may fall to another thread
             )
             row = base.execute("SELECT value FROM meta WHERE key = 'key'").fetchone()
+            if row is not None and row[0] == self.key:
+                self._base, base = base, None
         except sqlite3.Error:
             return None
-        if row is None or row[0] != self.key:
-            base.close()
-            return None
-        self._base = base
-        return base
+        finally:
+            if base is not None:
+                base.close()
+        return self._base
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
         base = self._connection()
@@ -297,12 +299,16 @@ class Index:
             base.close()
             os.unlink(self.path)
             base = self._connect()
-        base.execute("BEGIN IMMEDIATE")
-        for table in ("meta", "files", "manifests", "stacks"):
-            base.execute(f"DROP TABLE IF EXISTS {table}")
-        for statement in _TABLES.split(";"):
-            if statement.strip():
-                base.execute(statement)
+        try:
+            base.execute("BEGIN IMMEDIATE")
+            for table in ("meta", "files", "manifests", "stacks"):
+                base.execute(f"DROP TABLE IF EXISTS {table}")
+            for statement in _TABLES.split(";"):
+                if statement.strip():
+                    base.execute(statement)
+        except sqlite3.Error:
+            base.close()
+            raise
         return base
 
     def _connect(self) -> sqlite3.Connection:
