@@ -16,6 +16,7 @@ from typing import Any
 
 from wrapper.stacks.template import go_text
 
+_LONGEST = 10_000_000
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
 
@@ -98,6 +99,13 @@ def _indent(*given: Any) -> str:
     return "\n".join(width * mark + line if line else line for line in _text(value).split("\n"))
 
 
+def _repeat(count: Any, value: Any) -> str:
+    text = _text(value)
+    if not 0 <= int(count) * max(1, len(text)) <= _LONGEST:
+        raise ValueError("strings.Repeat: the count is negative or the result too long")
+    return text * int(count)
+
+
 def _abbrev(*given: Any) -> str:
     text, width = _text(given[-1]), int(given[-2])
     return text if len(text) <= width else text[: width - 3] + "..."
@@ -119,7 +127,7 @@ _STRINGS: dict[str, Callable[..., Any]] = {
     "Contains": lambda part, v: part in _text(v),
     "HasPrefix": lambda part, v: _text(v).startswith(part),
     "HasSuffix": lambda part, v: _text(v).endswith(part),
-    "Repeat": lambda n, v: _text(v) * int(n),
+    "Repeat": _repeat,
     "Indent": _indent,
     "Quote": lambda v: json.dumps(_text(v), ensure_ascii=False),
     "Squote": lambda v: "'" + _text(v).replace("'", "''") + "'",

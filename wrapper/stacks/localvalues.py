@@ -65,8 +65,11 @@ def of_component(
 
 def _with_env(value: Any, environ: Mapping[str, str]) -> Any:
     if isinstance(value, str) and value.startswith("!env "):
-        words = shlex.split(value) if "'" in value or '"' in value else value.split()
-        return environ.get(words[1], words[2] if len(words) > 2 else "")
+        try:
+            words = shlex.split(value)[1:]
+        except ValueError:
+            words = value.split()[1:]
+        return environ.get(words[0], words[1] if len(words) > 1 else "") if words else ""
     if isinstance(value, dict):
         return {key: _with_env(item, environ) for key, item in value.items()}
     return [_with_env(item, environ) for item in value] if isinstance(value, list) else value

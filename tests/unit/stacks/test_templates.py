@@ -1,0 +1,193 @@
+"""Templates of components: functions as gomplate and Go have them, other components, locals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from wrapper.errors import StackError
+from wrapper.stacks import gotemplate
+
+from .conftest import ATMOS, Repo
+
+TEMPLATES = """
+templates:
+  settings:
+    enabled: true
+    sprig: {enabled: true}
+    gomplate:
+      enabled: true
+      datasources: {near: {url: ./data.json}, far: {url: "https://example.com/x.json"}}
+    env: {FROM_ATMOS: one, BOTH: low}
+"""
+
+DATA = {"s": "Hello", "l": ["b", "a", "b"], "m": {"k": "v", "j": 2}, "f": 1e6, "n": None}
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ('{{ strings.Title "app-config is s3" }}', "App-Config Is S3"),
+        ('{{ "x" | strings.ToUpper }}', "X"),
+        ('{{ strings.Split "," "a,b" | toJson }}', '["a","b"]'),
+        ('{{ strings.ReplaceAll "l" "L" .s }}', "HeLLo"),
+        ('{{ strings.Trim "x" "xax" }}{{ strings.TrimSuffix "o" .s }}', "aHell"),
+        ('{{ strings.Indent 2 "a\\nb" }}', "  a\n  b"),
+        ('{{ strings.KebabCase "fooBar baz" }}', "foo-Bar-baz"),
+        ('{{ strings.Quote "a\\"b" }}', '"a\\"b"'),
+        ('{{ strings.Abbrev 6 "a long text" }}', "a l..."),
+        ('{{ (coll.Dict "a" 1 "b").a }}', "1"),
+        ('{{ coll.Has .m "k" }}{{ coll.Has .l "z" }}', "truefalse"),
+        ("{{ coll.Uniq .l }}{{ coll.Sort .l }}{{ coll.Reverse .l }}", "[b a][a b b][b a b]"),
+        ("{{ coll.Keys .m }}{{ coll.Values .m }}", "[j k][2 v]"),
+        ('{{ coll.Merge (coll.Dict "k" 1) .m }}', "map[j:2 k:1]"),
+        ('{{ coll.Omit "k" .m }}{{ coll.Pick "k" .m }}', "map[j:2]map[k:v]"),
+        ("{{ coll.Flatten (coll.Slice 1 (coll.Slice 2 (coll.Slice 3))) }}", "[1 2 3]"),
+        ('{{ conv.ToBool "yes" }}{{ conv.ToBool "no" }}{{ conv.ToInt "0x1F" }}', "truefalse31"),
+        ('{{ conv.Join (coll.Slice 1 "a" true) "-" }}', "1-a-true"),
+        ('{{ conv.Default "d" "" }}{{ conv.ToString .f }}', "d1e+06"),
+        ("{{ math.Add 1 2 3 }} {{ math.Add 1 1.5 }} {{ math.Div 7 2 }}", "6 2.5 3.5"),
+        ("{{ math.Seq 3 }} {{ math.Seq 5 1 2 }} {{ math.Rem 7 3 }}", "[1 2 3] [5 3 1] 1"),
+        ("{{ math.Max 1 3 2 }}{{ math.Round 2.5 }}{{ math.Ceil 1.2 }}", "332"),
+        ('{{ regexp.Replace "(l+)" "<$1>" .s }}', "He<ll>o"),
+        ('{{ regexp.Match "^H" .s }}{{ regexp.FindAll "l" .s }}', "true[l l]"),
+        ('{{ base64.Encode "x" }}{{ base64.Decode "eA" }}', "eA==x"),
+        ('{{ crypto.SHA1 "x" }}', "11f6ad8ec52a2984abaafd7c3b516503785c2072"),
+        ('{{ path.Base "/a/b.txt" }} {{ path.Ext "b.tar.gz" }} {{ path.Join "a" "../b" }}', "b.txt .gz b"),
+        ("{{ (data.JSON `{\"a\": [1.0]}`).a }}{{ (data.YAML `a: yes`).a }}", "[1]yes"),
+        ("{{ data.ToJSON .m }}{{ data.ToYAML .m }}", '{"j":2,"k":"v"}j: 2\nk: v\n'),
+        ('{{ "strings.Title" }}{{/* strings.X */}}{{ .m.k }}', "strings.Titlev"),
+        ("{{ .n }} {{ .f }} {{ .m }} {{ if .n }}y{{ else }}n{{ end }}", "<no value> 1e+06 map[j:2 k:v] n"),
+        ("{{ range $k, $v := .m }}{{ $k }}={{ $v }};{{ end }}", "j=2;k=v;"),
+    ],
+)  # fmt: skip
+def test_functions_give_what_go_gives(template: str, text: str) -> None:
+    assert gotemplate.render(template, DATA, what="t", at=None, strict=False) == text
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ strings.Nope 1 }}", '{{ strings.Repeat 100000000 "xx" }}', "{{ fail `no` }}"]
+)
+def test_a_template_that_cannot_run_names_the_reason(template: str) -> None:
+    with pytest.raises(StackError, match="cannot be rendered") as caught:
+        gotemplate.render(template, DATA, what="t", at=None, strict=False)
+    assert "__" not in caught.value.message
+
+
+def with_vars(repo: Repo, components: str, *, settings: str = TEMPLATES, root: str = "") -> Repo:
+    manifest = f"vars: {{stage: dev}}\n{root}components:\n  terraform:\n{components}"
+    return repo.write({"atmos.yaml": ATMOS + settings, "stacks/deploy/dev.yaml": manifest})
+
+
+def variables(repo: Repo, name: str = "c") -> dict[str, Any]:
+    found: dict[str, Any] = repo.evaluated(name, "dev")
+    return {key: value for key, value in found.items() if key != "stage"}
+
+
+def test_another_component_is_read_with_its_functions_run(repo: Repo) -> None:
+    with_vars(
+        repo,
+        """\
+    b: {vars: {x: !env NAME, y: {z: 5}}}
+    c: {vars: {a: '{{ (atmos.Component "b" .stack).vars.y.z }}', b: '{{ (atmos.Component "b" "dev").vars.x }}'}}
+""",
+    )
+    repo.environ["NAME"] = "seen"
+    assert variables(repo) == {"a": "5", "b": "seen"}
+
+
+def test_components_that_read_each_other_are_shown_as_a_chain(repo: Repo) -> None:
+    with_vars(
+        repo,
+        """\
+    b: {vars: {x: '{{ (atmos.Component "c" .stack).vars.a }}'}}
+    c: {vars: {a: '{{ (atmos.Component "b" .stack).vars.x }}'}}
+""",
+    )
+    with pytest.raises(StackError, match="c in dev -> b in dev -> c in dev") as caught:
+        variables(repo)
+    assert caught.value.at
+
+
+def test_outputs_cannot_be_read_where_nobody_can_sign_in(repo: Repo) -> None:
+    with_vars(
+        repo,
+        """\
+    b: {}
+    c: {vars: {a: '{{ (atmos.Component "b" .stack).outputs.x }}'}}
+""",
+    )
+    with pytest.raises(StackError, match='outputs of "b" in "dev" cannot be read here'):
+        variables(repo)
+
+
+def test_families_are_there_when_they_are_on(repo: Repo) -> None:
+    with_vars(
+        repo,
+        "    c: {vars: {a: '{{ upper \"x\" }}'}}\n",
+        settings="templates: {settings: {enabled: true}}\n",
+    )
+    with pytest.raises(StackError, match="upper"):
+        variables(repo)
+
+
+def test_variables_for_templates_come_from_the_settings(repo: Repo) -> None:
+    with_vars(
+        repo,
+        """\
+    c:
+      settings: {templates: {settings: {env: {BOTH: high}}}}
+      vars: {a: '{{ env "FROM_ATMOS" }}-{{ getenv "BOTH" }}-{{ env "SHELL_ONLY" }}-{{ env.Getenv "NO" "d" }}'}
+""",
+    )
+    repo.environ["SHELL_ONLY"] = "three"
+    assert variables(repo) == {"a": "one-high-three-d"}
+
+
+def test_a_data_source_is_a_file_of_the_repository(repo: Repo) -> None:
+    repo.write({"data.json": '{"a": {"b": [1, 2]}}'})
+    with_vars(repo, "    c: {vars: {a: '{{ (atmos.GomplateDatasource \"near\").a.b }}'}}\n")
+    assert variables(repo) == {"a": "[1 2]"}
+
+
+def test_a_remote_data_source_is_refused_with_the_reason(repo: Repo) -> None:
+    with_vars(repo, "    c: {vars: {a: '{{ (datasource \"far\").a }}'}}\n")
+    with pytest.raises(StackError, match=r"remote \(https\)"):
+        variables(repo)
+
+
+def test_line_breaks_of_a_template_are_those_of_its_text_in_yaml(repo: Repo) -> None:
+    with_vars(
+        repo,
+        """\
+    c:
+      vars:
+        block: |
+          {{- range coll.Slice 1 2 }}
+          - {{ . }}
+          {{- end }}
+        line: '[{{ nindent 2 "x" }}]'
+        para: 'a{{ "\\n\\n" }}b'
+""",
+    )
+    assert variables(repo) == {"block": "- 1\n- 2\n", "line": "[ x]", "para": "a\nb"}
+
+
+def test_a_component_with_locals_sees_those_of_its_file_in_its_own_texts(repo: Repo) -> None:
+    with_vars(
+        repo,
+        "    c: {locals: {k: comp}, vars: {x: '{{ .locals.k }}', z: '{{ .locals.a }}', u: '{{ .locals.u }}'}}\n",
+        root="locals: {a: root, u: !env USED}\nterraform: {vars: {v: '{{ .locals.a }}'}}\n",
+    )
+    repo.environ["USED"] = "env"
+    assert variables(repo) == {"v": "<no value>", "x": "comp", "z": "root", "u": "env"}
+
+
+def test_a_variable_in_locals_decides_a_condition(repo: Repo) -> None:
+    with_vars(
+        repo,
+        "    c: {vars: {x: '{{ .locals.name }}'}}\n",
+        root="locals: {n: !env NUMBER, name: '{{ if .locals.n }}pr{{ .locals.n }}{{ else }}main{{ end }}'}\n",
+    )
+    assert variables(repo) == {"x": "main"}
