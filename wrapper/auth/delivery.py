@@ -94,7 +94,7 @@ def _withheld(auth: Auth, name: str) -> frozenset[str]:
         root = chain.entries(auth, name)[0].kind
     except WrapError:
         root = ""
-    tokens = ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL")
+    tokens = chain.JOB_VARIABLES
     return auth.withheld | frozenset(tokens if root == "github/oidc" else ())
 
 

@@ -158,18 +158,22 @@ def _fold_auth(section: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in section.items():
         name = key.lower()
         if name in AUTH_NAMED and isinstance(value, Mapping):
-            folded[name] = {entry: _fold_all(below) for entry, below in value.items()}
+            folded[name] = {entry: _fold_all(below, _AS_WRITTEN) for entry, below in value.items()}
         else:
             folded[name] = _fold_all(value)
     return folded
 
 
-def _fold_all(value: Any) -> Any:
+# Maps below an entry of `auth` whose keys are names, or AWS's own.
+_AS_WRITTEN = ("env", "policy", "session_tags")
+
+
+def _fold_all(value: Any, kept: tuple[str, ...] = ("env",)) -> Any:
     if isinstance(value, Mapping):
         return {
-            key.lower(): entry if key.lower() == "env" else _fold_all(entry)
+            key.lower(): entry if key.lower() in kept else _fold_all(entry, kept)
             for key, entry in value.items()
         }
     if type(value) is list:
-        return [_fold_all(entry) for entry in value]
+        return [_fold_all(entry, kept) for entry in value]
     return value
