@@ -279,48 +279,46 @@ class Index:
             base.close()
 
     def _writable(self, whole: bool) -> sqlite3.Connection:
-        """Return a connection inside a write transaction, on tables of this format."""
+        """Return a connection inside a write transaction, on tables of this format.
+
+        Who finds another one writing does not store: the other one stores the same.
+        """
         import sqlite3
 
-        base = self._connect()
-        try:
-            base.execute("BEGIN IMMEDIATE")
-            row = base.execute("SELECT value FROM meta WHERE key = 'key'").fetchone()
-            if row is not None and row[0] == self.key and not whole:
-                return base
-            base.execute("ROLLBACK")
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
+        for last in (False, True):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            base = sqlite3.connect(self.path, timeout=0.1, isolation_level=None)
+            try:
+                self._begin(base, whole)
+            except sqlite3.DatabaseError as error:
                 base.close()
-                raise
-            if base.in_transaction:
-                base.execute("ROLLBACK")
-        except sqlite3.DatabaseError:
-            base.close()
-            os.unlink(self.path)
-            base = self._connect()
-        try:
-            base.execute("BEGIN IMMEDIATE")
-            for table in ("meta", "files", "manifests", "stacks"):
-                base.execute(f"DROP TABLE IF EXISTS {table}")
-            for statement in _TABLES.split(";"):
-                if statement.strip():
-                    base.execute(statement)
-        except sqlite3.Error:
-            base.close()
-            raise
-        return base
+                if last or isinstance(error, sqlite3.OperationalError):
+                    raise
+                os.unlink(self.path)  # it is no database: a new one takes its place
+            else:
+                return base
+        raise AssertionError
 
-    def _connect(self) -> sqlite3.Connection:
-        import sqlite3
-
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        # Who finds another one writing does not store: the other one stores the same.
-        base = sqlite3.connect(self.path, timeout=0.1, isolation_level=None)
+    def _begin(self, base: sqlite3.Connection, whole: bool) -> None:
+        """Begin to write; tables of another format, or with `whole` all, are made anew."""
         base.execute("PRAGMA synchronous = OFF")
         # Readers are kept out by the commit only, not by a large transaction before it.
         base.execute("PRAGMA cache_spill = OFF")
-        return base
+        base.execute("BEGIN IMMEDIATE")
+        if not whole and self._has_key(base):
+            return
+        for table in ("meta", "files", "manifests", "stacks"):
+            base.execute(f"DROP TABLE IF EXISTS {table}")
+        for statement in _TABLES.split(";"):
+            if statement.strip():
+                base.execute(statement)
+
+    def _has_key(self, base: sqlite3.Connection) -> bool:
+        found = base.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone()
+        if found is None:
+            return False
+        row = base.execute("SELECT value FROM meta WHERE key = 'key'").fetchone()
+        return row is not None and row[0] == self.key
 
 
 def _key(settings: Settings, world: World) -> str:
