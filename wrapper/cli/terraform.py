@@ -18,6 +18,7 @@ _BARE = ("version", "login", "logout", "metadata")
 
 HELP = """\
 Usage: atmos-wrap terraform SUBCOMMAND COMPONENT -s STACK [OPTIONS] [TERRAFORM OPTIONS] [-- …]
+       atmos-wrap terraform SUBCOMMAND --all [-s STACK] …
 
 Run Terraform (or, as `tofu`, OpenTofu) on a component of a stack: write its varfile and backend
 file, sign in as its identity, initialise and select the workspace if needed, then become Terraform.
@@ -33,6 +34,18 @@ Sub-commands
   workspace              without a word: initialise and select the component's workspace
   clean                  delete what runs left behind, local states too (without a component:
                          everywhere; --force: without asking; --skip-lock-file: not that one)
+
+Several components, in the order in which they need each other, instead of COMPONENT
+      --all                    all of them; with -s STACK: of that stack (which -s alone says too)
+      --components A,B, --tags A,B, --labels K=V,K=V, --query CONDITION
+                               those with the name, with one of the tags, with all the labels, or
+                               for which the condition holds: '.vars.team == "net"'
+      --include-dependencies[=N], --include-dependents[=N]
+                               also what they need, what needs them (at most N steps away)
+      --max-concurrency N      that many at once (default 1), never two in one directory
+      --failure-mode MODE      `fail-fast` (default): start no more after a failure; `keep-going`:
+                               leave out only what needs it
+      --log-order ORDER        `stream` (default): as it comes; `grouped`: one after the other
 
 Options
   -s, --stack NAME             the stack (or ATMOS_STACK)
@@ -72,6 +85,10 @@ def main(argv: Sequence[str], world: World) -> int:
     if invocation.words[:1] and invocation.words[0] in terraform_args.GENERATE_ALL:
         return _generate_all(line.given, invocation, world)
     invocation = terraform_args.require(line)
+    if invocation.bulk is not None:
+        from wrapper import fleet
+
+        return fleet.terraform(world, line.given.options, line.given.identity, invocation)
     from wrapper import run
 
     return run.terraform(world, line.given.options, line.given.identity, invocation)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from wrapper.cli import args
+from wrapper.cli import args, terraform_bulk
 from wrapper.cli.args import Flag, Found, Globals
 from wrapper.errors import UsageError, near
 from wrapper.terraform.invocation import Invocation
@@ -40,14 +40,12 @@ _BOOLEANS = (
     "upload-status accept-state-change use-mocks verify-plan ci"
 ).split()
 _VALUES = ("planfile", "append-user-agent", "skip")
-_MULTI_BOOLEANS = ("all", "affected")
-_MULTI_VALUES = ("query", "components", "tags", "labels")
-_MULTI_OPTIONAL = ("include-dependencies", "include-dependents")
 FLAGS = (
     *args.GLOBAL_FLAGS,
-    *(Flag(name, takes="bool") for name in (*_BOOLEANS, *_MULTI_BOOLEANS)),
-    *(Flag(name) for name in (*_VALUES, *_MULTI_VALUES, "max-concurrency", "failure-mode")),
-    *(Flag(name, takes="attached") for name in (*_MULTI_OPTIONAL, "skip-hooks")),
+    *(Flag(name, takes="bool") for name in _BOOLEANS),
+    *(Flag(name) for name in _VALUES),
+    Flag("skip-hooks", takes="attached"),
+    *terraform_bulk.FLAGS,
 )
 _CLEAN = (
     Flag("force", "f", "bool"),
@@ -83,7 +81,9 @@ _VARIABLES = {
 
 
 class Line(NamedTuple):
-    """A terraform command line. `wants_help` is set for `--help`, `multi` names a bulk flag.
+    """A terraform command line. `wants_help` is set for `--help`.
+
+    `options` are those of ours that were typed; `multi` is the one that means several components.
 
     `asks_terraform` is set for `-help` and `-version`, which Terraform answers without a component.
     """
@@ -93,6 +93,7 @@ class Line(NamedTuple):
     wants_help: bool
     multi: str
     asks_terraform: bool = False
+    options: Mapping[str, str] = {}
 
 
 def split(argv: Sequence[str], environ: Mapping[str, str]) -> Line:
@@ -182,7 +183,8 @@ def _line(
     environ: Mapping[str, str],
     wants_help: bool,
 ) -> Line:
-    last = {one.flag.name: one.value for one in found}
+    typed = {one.flag.name: one.value for one in found}
+    last = dict(typed)
     for flag, variable in _VARIABLES.items():
         if environ.get(variable) and flag not in last:
             last[flag] = environ[variable]
@@ -216,25 +218,22 @@ def _line(
         accept_state_change=on("accept-state-change"),
         use_templates=on("process-templates", "true"),
         use_functions=on("process-functions", "true"),
-        skip_functions=_several(last.get("skip")),
+        skip_functions=terraform_bulk.several(last.get("skip")),
         file=last.get("file"),
         with_secrets=on("with-secrets"),
         force=on("force"),
         skip_lock_file=on("skip-lock-file"),
         file_template=last.get("file-template"),
         format=last.get("format"),
-        stacks=_several(last.get("stacks")),
-        components=_several(last.get("components")),
+        stacks=terraform_bulk.several(last.get("stacks")),
+        components=terraform_bulk.several(last.get("components")),
     )
-    bulk = [*_MULTI_BOOLEANS, *_MULTI_VALUES, *_MULTI_OPTIONAL]
-    if words in (("varfiles",), ("backends",)):
-        bulk.remove("components")
-    multi = next((f"--{one.flag.name}" for one in found if one.flag.name in bulk), "")
-    return Line(globals_._replace(overrides=overrides), invocation, wants_help, multi)
-
-
-def _several(text: str | None) -> tuple[str, ...]:
-    return tuple(item.strip() for item in (text or "").split(",") if item.strip())
+    if sub in ("generate", "clean") and not terraform_bulk.is_asked(typed, sub):
+        return Line(globals_._replace(overrides=overrides), invocation, wants_help, "")
+    bulk, multi = terraform_bulk.read(typed, invocation, environ)
+    invocation = invocation._replace(bulk=bulk)
+    given = globals_._replace(overrides=overrides)
+    return Line(given, invocation, wants_help, multi, options=typed)
 
 
 def _named(found: Sequence[Found]) -> bool:
@@ -242,7 +241,7 @@ def _named(found: Sequence[Found]) -> bool:
 
 
 def require(line: Line) -> Invocation:
-    """Return the invocation of a command for one component.
+    """Return the invocation of a command for one component, or for several.
 
     Raises: UsageError when the sub-command is unknown, or component or stack are missing.
     Source: reference/atmos-stacks.md 4.2.
@@ -261,11 +260,9 @@ def require(line: Line) -> Invocation:
             f"terraform {sub} needs one of: {', '.join(WORDS[sub])}",
             hint=near(invocation.component or "", WORDS[sub]),
         )
-    if line.multi:
-        raise UsageError(
-            f"{line.multi} runs several components; that is not built yet",
-            hint="name one component and its stack",
-        )
+    terraform_bulk.check(invocation, line.options, line.multi)
+    if invocation.bulk is not None:
+        return invocation
     if invocation.component is None:
         raise UsageError(
             "component is required",

@@ -51,6 +51,10 @@ class Repository:
             self._reader = others.nobody()
         return self._reader
 
+    def ask(self, reader: Reader | None) -> None:
+        """Let another read other components' results from now on."""
+        self._reader = reader
+
     def read(self, path: str) -> Manifest:
         """Return one parsed manifest. Raises: StackError."""
         found = self.parsed.get(path)

@@ -5,6 +5,23 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+class Bulk(NamedTuple):
+    """What the user typed about several components at once.
+
+    `dependencies` and `dependents` say how many steps the choice is widened: 0 not, None all.
+    """
+
+    components: tuple[str, ...] = ()
+    query: str = ""
+    tags: tuple[str, ...] = ()
+    labels: tuple[tuple[str, str], ...] = ()
+    dependencies: int | None = 0
+    dependents: int | None = 0
+    max_concurrency: int = 1
+    keeps_going: bool = False
+    grouped: bool = False
+
+
 class Invocation(NamedTuple):
     """What the user typed behind `terraform`.
 
@@ -36,6 +53,7 @@ class Invocation(NamedTuple):
     format: str | None = None
     stacks: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
+    bulk: Bulk | None = None
 
     @property
     def command(self) -> str:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from wrapper.auth import Setting
 from wrapper.cli import args, terraform_args
 from wrapper.errors import UsageError
+from wrapper.terraform.invocation import Bulk
 
 
 @pytest.mark.parametrize(
@@ -140,9 +141,68 @@ def test_variables_stand_in_for_flags() -> None:
     )
 
 
-def test_bulk_flags_are_refused_by_name() -> None:
-    with pytest.raises(UsageError, match="--all runs several components"):
-        terraform_args.require(split("plan", "--all", "-s", "dev"))
+BULK = "multi-component (bulk operations) flags `--affected`, `--all`, `--query`, `--components`"
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ("plan c --all", f"the component argument can't be used with the {BULK}"),
+        ("plan --affected --all", "the `--affected` flag can't be used with the other multi-"),
+        ("apply --all --from-plan", f"(`--from-plan`, `--planfile`) can't be used with the {BULK}"),
+        (
+            "apply --all --planfile x",
+            f"(`--from-plan`, `--planfile`) can't be used with the {BULK}",
+        ),
+        ("plan --affected", "--affected is not built yet"),
+        ("import --all", "terraform import is for one component: --all does not go with it"),
+        ("state list --tags a", "terraform state list is for one component: --tags does not"),
+        ("plan c -s dev --include-dependents", "--include-dependents widens a choice of several"),
+        ("plan --all --max-concurrency 0", 'invalid argument "0" for the flag --max-concurrency'),
+        ("plan --all --failure-mode x", 'invalid argument "x" for the flag --failure-mode'),
+        ("plan --labels a", 'the label "a" has no value'),
+        ("clean --all", "terraform clean is for one component: --all does not go with it"),
+        ("import -s dev", "component is required"),
+        ("plan", "component is required"),
+    ],
+)
+def test_bulk_flags_that_do_not_go_together_are_refused(argv: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        terraform_args.require(split(*argv.split()))
+    assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("argv", "bulk"),
+    [
+        ("plan --all", Bulk()),
+        ("plan -s dev", Bulk()),
+        ("plan --components a,b --tags=x", Bulk(components=("a", "b"), tags=("x",))),
+        ("plan --labels a=1,b=2", Bulk(labels=(("a", "1"), ("b", "2")))),
+        ("plan -s dev --include-dependencies", Bulk(dependencies=None)),
+        ("plan --all --include-dependents=2", Bulk(dependents=2)),
+        (
+            "plan --all --max-concurrency 4 --failure-mode keep-going",
+            Bulk((), "", (), (), 0, 0, 4, True),
+        ),
+        ("plan --all=false c -s dev", None),
+        ("plan c -s dev", None),
+        ("generate varfiles --components a", None),
+    ],
+)
+def test_several_components_are_chosen(argv: str, bulk: Bulk | None) -> None:
+    assert split(*argv.split()).invocation.bulk == bulk
+
+
+def test_the_variable_for_the_stack_does_not_choose_all_of_it() -> None:
+    with pytest.raises(UsageError, match="component is required"):
+        terraform_args.require(split("apply", "-auto-approve", ATMOS_STACK="dev"))
+
+
+def test_variables_for_a_choice_count_only_without_a_component() -> None:
+    chosen = {"ATMOS_COMPONENTS": "a,b"}
+    assert split("plan", "c", "-s", "dev", **chosen).invocation.bulk is None
+    assert split("plan", "-s", "dev", **chosen).invocation.bulk == Bulk(components=("a", "b"))
 
 
 def test_a_mistyped_subcommand_is_answered_with_the_near_one() -> None:
