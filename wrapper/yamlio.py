@@ -87,19 +87,29 @@ def load(text: bytes, path: str, tags: TagReader = plain_tags, key_delimiter: st
 
 def locate(text: bytes, path: str, key_path: Path) -> Location:
     """Return the place of a key path in a file; what is missing falls back to its parent."""
+    return locator(text, path)(key_path)
+
+
+def locator(text: bytes, path: str) -> Callable[[Path], Location]:
+    """Return a function as `locate`, for many key paths of one file, which is parsed once."""
     try:
-        node = compose(text, path)
+        root = compose(text, path)
     except ConfigError:
-        node = None
-    if node is None:
-        return Location(path, 1, 1)
-    mark = node.start_mark
-    for step in key_path:
-        found = _child(node, step)
-        if found is None:
-            break
-        mark, node = found
-    return Location(path, mark.line + 1, mark.column + 1)
+        root = None
+
+    def find(key_path: Path) -> Location:
+        node = root
+        if node is None:
+            return Location(path, 1, 1)
+        mark = node.start_mark
+        for step in key_path:
+            found = _child(node, step)
+            if found is None:
+                break
+            mark, node = found
+        return Location(path, mark.line + 1, mark.column + 1)
+
+    return find
 
 
 def places(text: bytes, path: str, under: Path, depth: int) -> dict[tuple[str, ...], Location]:

@@ -144,8 +144,8 @@ _COMMANDS = {
         for name in (
             "auth login", "auth logout", "auth whoami", "auth list", "auth env", "auth validate",
             "describe component", "describe config", "describe stacks",
-            "list stacks", "list components", "list identities", "list profiles",
-            "profile list", "profile show", "validate stacks", "version",
+            "list stacks", "list components", "list instances", "list identities", "list profiles",
+            "profile list", "profile show", "validate stacks", "version", "why",
         )
     },
 }  # fmt: skip
@@ -180,7 +180,7 @@ def test_every_command_of_the_program_has_a_section(cli: Cli) -> None:
     for group in ("auth", "describe", "list", "profile", "validate"):
         told = cli(group, "--help").stdout.partition("Commands:\n")[2]
         found |= {f"{group} {name}" for name in re.findall(r"^  (\w+) ", told, flags=re.M)}
-    assert found | {"terraform", "exec", "version"} == set(_COMMANDS)
+    assert found | {"terraform", "exec", "version", "why"} == set(_COMMANDS)
 
 
 def test_kinds_that_can_be_used_are_those_of_the_program() -> None:

@@ -20,8 +20,9 @@ COMMANDS = {
     "profile": ("show",),
     "validate": ("stacks",),
     "version": ("show",),
+    "why": ("why",),
 }
-MODULES = ("auth", "show", "stacks")
+MODULES = ("auth", "show", "stacks", "why")
 # Commands that hand the rest of the line to another program; they never meet Typer.
 PROGRAMS = ("exec", "aws", "gcloud", "az", "kubectl", "atmos")
 

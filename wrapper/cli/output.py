@@ -1,10 +1,11 @@
-"""Values as JSON or YAML on stdout or in a file."""
+"""Values as JSON, YAML or tables, byte for byte as Atmos writes them; to stdout or a file."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wrapper.errors import ConfigError, UsageError
+from wrapper.errors import ConfigError, StackError, UsageError
 
 if TYPE_CHECKING:
     from wrapper.cli.session import Session
@@ -12,14 +13,17 @@ if TYPE_CHECKING:
 FORMATS = ("json", "yaml")
 
 
-def emit(session: Session, value: Any, output: str, file: str = "") -> None:
+def emit(session: Session, value: Any, output: str, file: str = "", *, apart: bool = False) -> None:
     """Write a value in a format, to stdout or to a file.
 
+    `apart`: as Atmos does for queries, a blank line follows a map or a list in YAML on stdout.
     Raises: UsageError for an unknown format, ConfigError for what JSON cannot hold, StoreError.
     """
     if output not in FORMATS:
         raise UsageError(f'unknown format "{output}"', hint="json and yaml are known")
     text = as_json(value) if output == "json" else as_yaml(value)
+    if apart and output == "yaml" and isinstance(value, dict | list) and not file:
+        text += "\n"
     if file:
         import os
 
@@ -31,51 +35,59 @@ def emit(session: Session, value: Any, output: str, file: str = "") -> None:
         session.world.stdout.write(text)
 
 
+def table(session: Session, rows: Sequence[Mapping[str, str]], output: str) -> None:
+    """Write rows: tab-separated without a header by default; `csv` and `tsv` have one.
+
+    Raises: UsageError for an unknown format.
+    """
+    write = session.world.stdout.write
+    if output in FORMATS:
+        emit(session, [dict(row) for row in rows], output)
+    elif output in ("csv", "tsv"):
+        import csv
+
+        lines = csv.writer(
+            session.world.stdout, delimiter="," if output == "csv" else "\t", lineterminator="\n"
+        )
+        lines.writerows([[*rows[0]], *([*row.values()] for row in rows)] if rows else [])
+    elif output in ("", "table"):
+        write("".join("\t".join(row.values()) + "\n" for row in rows))
+    else:
+        raise UsageError(
+            f'unknown format "{output}"', hint="table, json, yaml, csv and tsv are known"
+        )
+
+
 def as_json(value: Any) -> str:
     """Return a value as indented JSON with sorted keys.
 
     Raises: ConfigError for `.inf` and `.nan`, as Atmos. Source: reference/atmos-stacks.md 3.3.
     """
-    import json
+    from wrapper.terraform import gojson
 
     try:
-        return (
-            json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-        )
-    except ValueError as error:
+        return gojson.dumps(value, "  ") + "\n"
+    except StackError as error:
         raise ConfigError("JSON has no form for .inf and .nan", hint="use --format yaml") from error
 
 
 def as_yaml(value: Any) -> str:
-    """Return a value as YAML that Atmos reads back as the same value; bare for a single text."""
-    if isinstance(value, str):
-        return value + "\n"
-    if isinstance(value, bool | int | float) or value is None:
-        return as_json(value)
-    import yaml
+    """Return a value as YAML, as Go writes it; bare for a single text."""
+    from wrapper import goyaml
 
-    text: str = yaml.dump(
-        value, Dumper=_dumper(), default_flow_style=False, allow_unicode=True, width=1 << 20
-    )
-    return text
+    return f"{value}\n" if isinstance(value, str) else goyaml.dumps(value)
 
 
-def _dumper() -> Any:
-    import yaml
+def inline(value: Any) -> str:
+    """Return a value on one line: text as YAML writes it, lists and maps as JSON."""
+    from wrapper import goyaml
+    from wrapper.terraform import gojson
 
-    from wrapper import yamlio
-
-    class Dumper(yaml.SafeDumper):
-        """Writes no aliases, and quotes text that Go's YAML would read as something else."""
-
-        def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
-            return True
-
-    def text(dumper: yaml.SafeDumper, value: str) -> Any:
-        style = "|" if "\n" in value else None
-        if not isinstance(yamlio.scalar(value), str):
-            style = "'"
-        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-    Dumper.add_representer(str, text)
-    return Dumper
+    if isinstance(value, float):
+        return goyaml.number(value)
+    if isinstance(value, str) and "\n" not in value:
+        return goyaml.dumps(value).rstrip("\n")
+    try:
+        return gojson.dumps(value)
+    except StackError:
+        return str(value)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wrapper.cli import group
+from wrapper.cli import group, output
 
 if TYPE_CHECKING:
     from wrapper.cli.session import Session
@@ -53,7 +53,7 @@ def register(app: typer.Typer) -> None:
 def describe_component(
     ctx: typer.Context,
     component: Annotated[str, typer.Argument(help="the component's name")],
-    output: Format = "yaml",
+    form: Format = "yaml",
     query: Query = "",
     file: File = "",
     process_functions: Annotated[
@@ -89,12 +89,12 @@ def describe_component(
         section = expressions.run(query, section)
     elif _filter(session, config.data) == "schema":
         section = {key: section[key] for key in SHOWN if key in section}
-    _emit(session, section, output, file, apart=bool(query))
+    output.emit(session, section, form, file, apart=bool(query))
 
 
 def describe_stacks(
     ctx: typer.Context,
-    output: Format = "yaml",
+    form: Format = "yaml",
     query: Query = "",
     file: File = "",
     components: Annotated[str, typer.Option(help="only these, by comma")] = "",
@@ -135,13 +135,13 @@ def describe_stacks(
         from wrapper.stacks import query as expressions
 
         found = expressions.run(query, found)
-    _emit(session, found, output, file)
+    output.emit(session, found, form, file)
 
 
 def list_stacks(
     ctx: typer.Context,
     component: Annotated[str, typer.Option("--component", "-c", help="that have this one")] = "",
-    output: ListFormat = "",
+    form: ListFormat = "",
 ) -> None:
     """List the stacks."""
     from wrapper import stacks
@@ -150,15 +150,15 @@ def list_stacks(
     names = stacks.stack_names(session.config(), session.world, component or None)
     extra = {"Component": component} if component else {}
     rows = [{"Stack": name, **extra} for name in names]
-    if not output and not component:
+    if not form and not component:
         session.world.stdout.write("".join(f"{name}\n" for name in names))
         return
-    _table(session, rows, output)
+    output.table(session, rows, form)
 
 
 def list_components(
     ctx: typer.Context,
-    output: ListFormat = "",
+    form: ListFormat = "",
     kind: Annotated[str, typer.Option("--type", "-t", help="real, abstract or all")] = "real",
     enabled: Annotated[str, typer.Option(help="true or false: only such ones")] = "",
     locked: Annotated[str, typer.Option(help="true or false: only such ones")] = "",
@@ -182,12 +182,12 @@ def list_components(
         and (not tags or set(_split(tags)) & set(row.tags))
         and all(pair in row.labels for pair in pairs)
     ]
-    _table(session, overview.counted(chosen), output)
+    output.table(session, overview.counted(chosen), form)
 
 
 def list_instances(
     ctx: typer.Context,
-    output: ListFormat = "",
+    form: ListFormat = "",
     tags: Annotated[str, typer.Option(help="only with one of these tags, by comma")] = "",
     labels: Annotated[str, typer.Option(help="only with all of these k=v, by comma")] = "",
 ) -> None:
@@ -203,7 +203,9 @@ def list_instances(
         and (not tags or set(_split(tags)) & set(row.tags))
         and all(pair in row.labels for pair in pairs)
     }
-    _table(session, [{"Component": name, "Stack": stack} for name, stack in sorted(rows)], output)
+    output.table(
+        session, [{"Component": name, "Stack": stack} for name, stack in sorted(rows)], form
+    )
 
 
 def validate_stacks(ctx: typer.Context) -> int:
@@ -270,59 +272,3 @@ def _with_sections(stacks: Mapping[str, Any], wanted: tuple[str, ...]) -> dict[s
         }
 
     return {stack: {"components": cut(body["components"])} for stack, body in stacks.items()}
-
-
-def _emit(session: Session, value: Any, output: str, file: str, *, apart: bool = False) -> None:
-    """Write a value as JSON or YAML, to stdout or a file.
-
-    `apart`: as Atmos does for queries, a blank line follows a map or a list in YAML.
-    """
-    from wrapper.errors import UsageError
-
-    writers: dict[str, Callable[[Any], str]] = {"json": _json, "yaml": _yaml}
-    if output not in writers:
-        raise UsageError(f'unknown format "{output}"', hint="json and yaml are known")
-    text = writers[output](value)
-    if apart and output == "yaml" and isinstance(value, dict | list) and not file:
-        text += "\n"
-    if file:
-        import os
-
-        from wrapper import files
-
-        files.write_atomic(os.path.join(session.world.cwd, file), text.encode(), 0o644)
-    else:
-        session.world.stdout.write(text)
-
-
-def _json(value: Any) -> str:
-    from wrapper.terraform import gojson
-
-    return gojson.dumps(value, "  ") + "\n"
-
-
-def _yaml(value: Any) -> str:
-    from wrapper import goyaml
-
-    return f"{value}\n" if isinstance(value, str) else goyaml.dumps(value)
-
-
-def _table(session: Session, rows: Sequence[Mapping[str, str]], output: str) -> None:
-    """Write rows: tab-separated without a header by default."""
-    from wrapper.errors import UsageError
-
-    write = session.world.stdout.write
-    if output == "json":
-        write(_json(list(rows)))
-    elif output == "yaml":
-        write(_yaml([dict(row) for row in rows]))
-    elif output in ("csv", "tsv"):
-        mark = "," if output == "csv" else "\t"
-        lines = [mark.join(rows[0])] if rows else []
-        write("".join(line + "\n" for line in [*lines, *(mark.join(r.values()) for r in rows)]))
-    elif output in ("", "table"):
-        write("".join("\t".join(row.values()) + "\n" for row in rows))
-    else:
-        raise UsageError(
-            f'unknown format "{output}"', hint="table, json, yaml, csv and tsv are known"
-        )

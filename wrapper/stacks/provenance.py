@@ -1,0 +1,143 @@
+"""Where each key of a component comes from: all layers in merge order, and which of them counted.
+
+Source: reference/atmos-stacks.md 3.7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from wrapper.config import pieces
+from wrapper.origins import Group, Keys, Origin, Piece, trace
+from wrapper.stacks.sections import LAYERS
+from wrapper.stacks.settings import Settings, known_strategy, settings_of
+
+if TYPE_CHECKING:
+    from wrapper.config import Config
+    from wrapper.stacks import Component
+
+# Name of a layer in a component -> in the table of sections.
+_NAMES = {"global": "stack", "bases": "base"}
+_BACKENDS = {"backend": ("backend",), "remote_state_backend": ("backend", "remote_state_backend")}
+_LAST = ("type", "bases", "component")
+# Texts that one layer sets as a whole.
+_TEXTS = {
+    "command": ("type", "bases", "component", "overrides"),
+    "required_version": ("bases", "component", "overrides"),
+    "backend_type": _LAST,
+    "remote_state_backend_type": _LAST,
+}
+SECTIONS = (*LAYERS, "metadata", *_BACKENDS, *_TEXTS)
+
+
+def explain(component: Component, config: Config) -> list[Origin]:
+    """Return the origin of each key of all sections, those that are taken away among them.
+
+    Values are those of the component; of a step, what stands in the file. Keys that
+    follow from others, such as `workspace`, come last and have no steps.
+    """
+    settings = settings_of(config)
+    found: list[Origin] = []
+    for section in SECTIONS:
+        value = component.section.get(section) or {}
+        found += trace(value, _groups(component, config, settings, section), (section,))
+    derived = {k: v for k, v in component.section.items() if k not in (*SECTIONS, "overrides")}
+    return [*found, *trace(derived, [])]
+
+
+def _groups(component: Component, config: Config, settings: Settings, section: str) -> list[Group]:
+    own = _strategy(component, settings)
+    groups: list[Group] = []
+    if section == "auth":
+        groups.append(pieces.auth_group(config))
+    elif section == "env":
+        groups.append(pieces.group_of(config, ("env",), ("env",)))
+    elif section == "settings":
+        keys = ("settings", "integrations", "github")
+        groups.append(pieces.group_of(config, ("integrations", "github"), keys))
+    elif section == "command":
+        groups.append(pieces.group_of(config, ("components", component.kind), ()))
+    for key in _BACKENDS.get(section, (section,)):
+        groups += _layered(component, settings, own, section, key)
+    return [group for group in groups if group.pieces]
+
+
+def _layered(
+    component: Component, settings: Settings, own: str, section: str, key: str
+) -> list[Group]:
+    which = LAYERS.get(section) or _TEXTS.get(section) or _LAST
+    if section == "metadata":
+        which = ("global", "bases", "component")
+    wanted = [_NAMES.get(layer, layer) for layer in which]
+    members: dict[tuple[str, Keys], list[Piece]] = {}
+    previous: tuple[str, Keys] | None = None
+    for label, source in component.layers:
+        at = ("overrides", ()) if label == "overrides" else (label, source.prefix)
+        if at != previous and at in members:
+            members.pop(at)  # a base that comes twice counts where it comes last
+        previous = at
+        if label not in wanted or key not in source.data:
+            continue
+        piece = _piece(settings, label, source.path, source.prefix, source.data, key)
+        if piece is not None:
+            piece = _under(piece, section, component)
+        if piece is not None:
+            known = members.setdefault(at, [])
+            if settings.strategy != "append" and piece in known:
+                known.remove(piece)
+            known.append(piece)
+    return [
+        Group(tuple(some), settings.strategy, settings.strategy if at[0] == "type" else own)
+        for at, some in members.items()
+        if not _passed_over(component, section, at)
+    ]
+
+
+def _passed_over(component: Component, section: str, at: tuple[str, Keys]) -> bool:
+    """Say whether a base's text does not count, not even when the last base has none."""
+    last = component.section.get("inheritance") or [""]
+    texts = section in _TEXTS and section != "required_version"
+    return texts and at[0] == "base" and at[1][-1] != last[0]
+
+
+def _piece(
+    settings: Settings,
+    label: str,
+    path: str,
+    prefix: Keys,
+    data: Mapping[str, Any],
+    key: str,
+) -> Piece | None:
+    """Return what a source says about a section; a text stands for the whole section."""
+    shown = f"base {prefix[-1]}" if label == "base" else label
+    if key in _TEXTS:
+        if not isinstance(data[key], str):
+            return None
+        return Piece(shown, path, prefix, {key: data[key]})
+    found = data[key]
+    if not isinstance(found, Mapping):
+        return None
+    if key == "metadata" and label == "base":
+        if not settings.inherit_metadata:
+            return None
+        found = {name: value for name, value in found.items() if name not in ("inherits", "type")}
+    return Piece(shown, path, (*prefix, key), found, (key,)) if found else None
+
+
+def _under(piece: Piece, section: str, component: Component) -> Piece | None:
+    """Return a piece of a backend as only what it says about the type in use."""
+    if section not in _BACKENDS:
+        return piece
+    kind = component.section.get(f"{section}_type")
+    found = piece.data.get(kind) if isinstance(kind, str) else None
+    if not isinstance(found, Mapping):
+        return None
+    return piece._replace(data=found, prefix=(*piece.prefix, str(kind)), keys=(section,))
+
+
+def _strategy(component: Component, settings: Settings) -> str:
+    """Return the component's own list strategy, else that of `atmos.yaml`."""
+    found = component.section.get("settings")
+    wanted = found.get("list_merge_strategy") if isinstance(found, Mapping) else None
+    return known_strategy(wanted) if isinstance(wanted, str) and wanted else settings.strategy
