@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wrapper.cli import auth_user, group
+from wrapper.cli.auth_console import console
 from wrapper.cli.auth_list import list_all, list_identities
 from wrapper.cli.auth_logout import logout
 from wrapper.cli.auth_section import (
@@ -35,6 +36,7 @@ def register(app: typer.Typer) -> None:
     auth.command("list")(list_all)
     auth.command("env")(env)
     auth.command("validate")(validate)
+    auth.command("console")(console)
     auth_user.register(auth)
     listing = group(app, "list", "List stacks, components, identities, profiles.")
     listing.command("identities")(list_identities)
