@@ -306,6 +306,9 @@ def _complete(
         section["workspace"] = names.workspace(
             section, settings, logical, name, resolved.base, named=named
         )
+        if section["metadata"].get("type") == "abstract":
+            section["settings"] = names.without_workspace(section["settings"])
+        section |= names.integrations(section, logical, name)
 
 
 def _layers(tree: Tree, resolved: Resolved, name: str) -> tuple[tuple[str, Source], ...]:

@@ -130,3 +130,41 @@ def _from_context(
     for name, value in found.items():
         pattern = pattern.replace("{" + name + "}", value if isinstance(value, str) else "")
     return pattern
+
+
+def integrations(section: Mapping[str, Any], prefix: str, component: str) -> dict[str, str]:
+    """Return the names that Spacelift and Atlantis know a component by, as far as it uses them.
+
+    `prefix` is the stack's name. Source: reference/atmos-stacks.md 3.6, 6.1.
+    """
+    settings, found = section.get("settings"), dict[str, str]()
+    known = settings if isinstance(settings, Mapping) else {}
+    spacelift = known.get("spacelift")
+    if isinstance(spacelift, Mapping) and spacelift.get("workspace_enabled") is True:
+        written = spacelift.get("stack_name_pattern")
+        name = _filled(written, section, component) if isinstance(written, str) else ""
+        found["spacelift_stack"] = (name or f"{prefix}-{component}").replace("/", "-")
+    atlantis = known.get("atlantis")
+    project = atlantis.get("project_template") if isinstance(atlantis, Mapping) else None
+    written = project.get("name") if isinstance(project, Mapping) else None
+    if isinstance(written, str) and written:
+        found["atlantis_project"] = _filled(written, section, component).replace("/", "-")
+    return found
+
+
+def without_workspace(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of an abstract component: it has no workspace in Spacelift."""
+    spacelift = settings.get("spacelift")
+    if not isinstance(spacelift, Mapping):
+        return dict(settings)
+    rest = {key: value for key, value in spacelift.items() if key != "workspace_enabled"}
+    return {**settings, "spacelift": rest}
+
+
+def _filled(pattern: str, section: Mapping[str, Any], component: str) -> str:
+    values = section.get("vars")
+    values = values if isinstance(values, Mapping) else {}
+    for name in CONTEXT:
+        value = values.get(name)
+        pattern = pattern.replace("{" + name + "}", value if isinstance(value, str) else "")
+    return pattern.replace("{component}", component)

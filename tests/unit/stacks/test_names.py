@@ -102,3 +102,23 @@ def test_globs_match_as_doublestar_does(pattern: str, path: str, expected: bool)
 )
 def test_a_query_reads_one_value(expression: str, expected: object) -> None:
     assert query.run(expression, {"a": {"b": [1, {"c d": 2}]}}) == expected
+
+
+def test_spacelift_and_atlantis_know_a_component_by_a_name(repo: Repo) -> None:
+    repo.write(
+        {
+            "stacks/deploy/dev.yaml": """\
+vars: {stage: dev, tenant: t}
+settings:
+  spacelift: {workspace_enabled: true, x: 1}
+  atlantis: {project_template: {name: "{tenant}-{stage}-{component}"}}
+components:
+  terraform:
+    a/b: {}
+    base: {metadata: {type: abstract}}
+"""
+        }
+    )
+    section, base = repo.component("a/b", "dev").section, repo.component("base", "dev").section
+    assert (section["spacelift_stack"], section["atlantis_project"]) == ("dev-a-b", "t-dev-a-b")
+    assert ("spacelift_stack" in base, base["settings"]["spacelift"]) == (False, {"x": 1})
