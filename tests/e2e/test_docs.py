@@ -145,6 +145,7 @@ _COMMANDS = {
             "auth login", "auth logout", "auth whoami", "auth list", "auth env", "auth validate",
             "describe component", "describe config", "describe stacks",
             "list stacks", "list components", "list instances", "list identities", "list profiles",
+            "list values", "list vars", "list settings", "list metadata", "describe dependents",
             "profile list", "profile show", "validate stacks", "version", "why",
         )
     },

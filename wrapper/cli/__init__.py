@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 # First word of a command -> the modules under wrapper.cli that register it.
 COMMANDS = {
     "auth": ("auth",),
-    "describe": ("show", "stacks"),
-    "list": ("show", "stacks", "auth"),
+    "describe": ("show", "stacks", "dependents"),
+    "list": ("show", "stacks", "values", "auth"),
     "profile": ("show",),
     "validate": ("stacks",),
     "version": ("show",),
     "why": ("why",),
 }
-MODULES = ("auth", "show", "stacks", "why")
+MODULES = ("auth", "show", "stacks", "values", "dependents", "why")
 # Commands that hand the rest of the line to another program; they never meet Typer.
 PROGRAMS = ("exec", "aws", "gcloud", "az", "kubectl", "atmos")
 

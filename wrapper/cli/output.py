@@ -35,9 +35,17 @@ def emit(session: Session, value: Any, output: str, file: str = "", *, apart: bo
         session.world.stdout.write(text)
 
 
-def table(session: Session, rows: Sequence[Mapping[str, str]], output: str) -> None:
-    """Write rows: tab-separated without a header by default; `csv` and `tsv` have one.
+def table(
+    session: Session,
+    rows: Sequence[Mapping[str, str]],
+    output: str,
+    *,
+    header: bool = False,
+    delimiter: str = "",
+) -> None:
+    """Write rows: `table` is tab-separated, its first line the names of columns with `header`.
 
+    `csv` and `tsv` always have that line; `delimiter` is what they put between columns.
     Raises: UsageError for an unknown format.
     """
     write = session.world.stdout.write
@@ -46,12 +54,12 @@ def table(session: Session, rows: Sequence[Mapping[str, str]], output: str) -> N
     elif output in ("csv", "tsv"):
         import csv
 
-        lines = csv.writer(
-            session.world.stdout, delimiter="," if output == "csv" else "\t", lineterminator="\n"
-        )
+        mark = delimiter.replace("\\t", "\t")[:1] or {"csv": ",", "tsv": "\t"}[output]
+        lines = csv.writer(session.world.stdout, delimiter=mark, lineterminator="\n")
         lines.writerows([[*rows[0]], *([*row.values()] for row in rows)] if rows else [])
     elif output in ("", "table"):
-        write("".join("\t".join(row.values()) + "\n" for row in rows))
+        names = [{name: name for name in rows[0]}] if header and rows else []
+        write("".join("\t".join(row.values()) + "\n" for row in [*names, *rows]))
     else:
         raise UsageError(
             f'unknown format "{output}"', hint="table, json, yaml, csv and tsv are known"

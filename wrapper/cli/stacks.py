@@ -76,11 +76,11 @@ def describe_component(
     config = session.config()
     world, reader = session.world, run.reader(config, session.globals.identity, session.world)
     found = stacks.component(
-        config, world, component, stack, "", templates=_truth(process_templates), reader=reader
+        config, world, component, stack, "", templates=truth(process_templates), reader=reader
     )
-    if _truth(process_functions):
+    if truth(process_functions):
         found = stacks.evaluate(
-            found, config, world, config.environ, skip=_names(skip), reader=reader
+            found, config, world, config.environ, skip=names_of(skip), reader=reader
         )
     section: Any = _with_zero_values(found.section)
     if query:
@@ -105,6 +105,9 @@ def describe_stacks(
     ] = "true",
     process_templates: Annotated[str, typer.Option(help="false: leave templates as text")] = "true",
     skip: Skip = [],  # noqa: B006
+    include_empty_stacks: Annotated[
+        bool, typer.Option("--include-empty-stacks", help="also manifests without components")
+    ] = False,
 ) -> None:
     """Show every component of every stack, resolved."""
     from wrapper import run, stacks
@@ -116,7 +119,7 @@ def describe_stacks(
 
     def evaluated(one: Component) -> Component:
         return stacks.evaluate(
-            one, config, session.world, config.environ, skip=_names(skip), reader=reader
+            one, config, session.world, config.environ, skip=names_of(skip), reader=reader
         )
 
     found: Any = overview.describe(
@@ -125,9 +128,10 @@ def describe_stacks(
         stack=session.globals.stack,
         components=_split(components),
         kinds=_split(component_types),
-        templates=_truth(process_templates),
-        evaluated=evaluated if _truth(process_functions) else None,
+        templates=truth(process_templates),
+        evaluated=evaluated if truth(process_functions) else None,
         reader=reader,
+        empty=include_empty_stacks,
     )
     if sections:
         found = _with_sections(found, _split(sections))
@@ -177,8 +181,8 @@ def list_components(
         row
         for row in rows
         if (kind == "all" or row.abstract == (kind == "abstract"))
-        and (not enabled or row.enabled == _truth(enabled))
-        and (not locked or row.locked == _truth(locked))
+        and (not enabled or row.enabled == truth(enabled))
+        and (not locked or row.locked == truth(locked))
         and (not tags or set(_split(tags)) & set(row.tags))
         and all(pair in row.labels for pair in pairs)
     ]
@@ -238,7 +242,8 @@ def _with_zero_values(section: dict[str, Any]) -> dict[str, Any]:
     return {**section, "auth": shown}
 
 
-def _truth(text: str) -> bool:
+def truth(text: str) -> bool:
+    """Read a flag's value: everything but a word for no means yes."""
     return text.strip().lower() not in ("false", "0", "f", "no", "off")
 
 
@@ -246,7 +251,8 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _names(skip: Sequence[str]) -> frozenset[str]:
+def names_of(skip: Sequence[str]) -> frozenset[str]:
+    """Return the functions that `--skip` names, without `!`."""
     return frozenset(part.lstrip("!") for text in skip for part in _split(text))
 
 

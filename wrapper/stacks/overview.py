@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.errors import ConfigError, WrapError
 from wrapper.stacks import catalog, globs, names
@@ -12,6 +12,7 @@ from wrapper.stacks.settings import settings_of
 
 if TYPE_CHECKING:
     from wrapper.config import Config
+    from wrapper.stacks import Component
     from wrapper.stacks.others import Reader
     from wrapper.stacks.repository import Repository
     from wrapper.world import World
@@ -45,14 +46,16 @@ def describe(
     templates: bool = True,
     evaluated: Callable[[Any], Any] | None = None,
     reader: Reader | None = None,
+    empty: bool = False,
 ) -> dict[str, Any]:
     """Return stack -> `components` -> type -> component -> section.
 
-    `evaluated` turns a Component into one with its functions run. Raises: ConfigError without a
+    `evaluated` turns a Component into one with its functions run; `empty` adds manifests without
+    components. Raises: ConfigError without a
     name template or pattern; StackError for a component that cannot be described.
     Source: reference/atmos-stacks.md 6.2.
     """
-    from wrapper.stacks import component_of, opened
+    from wrapper.stacks import opened
 
     settings = settings_of(config)
     if not settings.name_template and not settings.name_pattern:
@@ -62,26 +65,108 @@ def describe(
         )
     repository = opened(config, world, reader=reader)
     found: dict[str, Any] = {}
+    chosen = Chosen(stack, components, kinds)
+    for made in _each(repository, chosen, templates=templates):
+        made = evaluated(made) if evaluated is not None else made
+        section = {key: value for key, value in made.section.items() if key != "imports"}
+        kinds_of = found.setdefault(made.stack, {"components": {}})["components"]
+        kinds_of.setdefault(made.kind, {}).setdefault(made.name, section)
+    if empty:
+        for name in _empty(repository, stack):
+            found.setdefault(name, {"components": {}})
+    return found
+
+
+class Chosen(NamedTuple):
+    """Which components are wanted: a stack by name, glob or path, names, types; all without."""
+
+    stack: str | None = None
+    components: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+    def has_stack(self, name: str | None, path_name: str) -> bool:
+        """Say whether a stack is wanted that has this name and stands in that manifest."""
+        if name is None or self.stack is None:
+            return name is not None
+        return self.stack in (name, path_name) or globs.matches(self.stack, name)
+
+
+def values(
+    config: Config,
+    world: World,
+    chosen: Chosen,
+    *,
+    abstract: bool = False,
+    templates: bool = True,
+    evaluated: Callable[[Component], Component] | None = None,
+    reader: Reader | None = None,
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return (stack, component) -> section of the chosen components, without abstract ones.
+
+    Raises: StackError for a component that cannot be described.
+    """
+    from wrapper.stacks import opened
+
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    repository = opened(config, world, reader=reader)
+    for made in _each(repository, chosen, abstract=abstract, templates=templates):
+        key = (made.stack, made.name)
+        if key not in found:
+            found[key] = (evaluated(made) if evaluated is not None else made).section
+    return found
+
+
+def each(
+    config: Config, world: World, *, templates: bool = True, reader: Reader | None = None
+) -> Iterator[Component]:
+    """Yield the components of all stacks that are not abstract. Raises: StackError."""
+    from wrapper.stacks import opened
+
+    repository = opened(config, world, reader=reader)
+    yield from _each(repository, Chosen(), abstract=False, templates=templates)
+
+
+def _each(
+    repository: Repository, chosen: Chosen, *, abstract: bool = True, templates: bool = True
+) -> Iterator[Component]:
+    from wrapper.stacks import component_of
+
     for path, one in repository.listings().items():
-        if not one.rows:
+        shown = names.path_name(path, repository.settings.stacks_dir)
+        rows = [
+            row
+            for row in one.rows
+            if chosen.has_stack(row.stack, shown)
+            and (not chosen.kinds or row.kind in chosen.kinds)
+            and (not chosen.components or row.component in chosen.components)
+            and (abstract or not row.abstract)
+        ]
+        if not rows:
             continue
         tree = repository.loader.tree(path)
-        for row in one.rows:
-            wanted = row.stack is not None and stack in (None, row.stack)
-            if not wanted or (kinds and row.kind not in kinds):
-                continue
-            if components and row.component not in components:
-                continue
+        for row in rows:
             made = component_of(
                 repository, tree, row.kind, row.component, row.stack or "", templates=templates
             )
-            if made is None:
-                continue
-            if evaluated is not None:
-                made = evaluated(made)
-            section = {key: value for key, value in made.section.items() if key != "imports"}
-            kinds_of = found.setdefault(made.stack, {"components": {}})["components"]
-            kinds_of.setdefault(made.kind, {}).setdefault(made.name, section)
+            if made is not None:
+                yield made
+
+
+def _empty(repository: Repository, stack: str | None) -> list[str]:
+    """Return the names of the manifests that hold no component."""
+    found = []
+    for path, one in repository.listings().items():
+        if one.rows or one.problems:
+            continue
+        merged = repository.loader.tree(path).merged
+        shown = names.path_name(path, repository.settings.stacks_dir)
+        section = {"vars": merged.get("vars") or {}, "settings": merged.get("settings") or {}}
+        try:
+            named = names.stack_name(section, repository.settings, path, merged.get("name"))
+        except WrapError:
+            named = None
+        if Chosen(stack).has_stack(named or shown, shown):
+            found.append(named or shown)
     return found
 
 

@@ -1,0 +1,139 @@
+"""`list values|vars|settings|metadata` and `describe dependents|stacks` of the installed program."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+from tests.e2e import repository
+
+CATALOG = """\
+components:
+  terraform:
+    net:
+      vars: {name: net}
+      settings: {owner: {team: red}}
+    app:
+      metadata: {component: shop, tags: [a]}
+      vars: {tags: {cost: 1, list: [1, two]}, text: "a,b", nothing: null}
+      dependencies: {components: [{name: net}]}
+    dns:
+      settings: {depends_on: {1: {component: app}}}
+"""
+DEV = repository.STACK.format(stage="dev")
+PROD = """\
+import: [catalog/app]
+vars: {stage: prod}
+components: {terraform: {app: {vars: {tags: {cost: 2.5}}}}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def repo(cli: Cli) -> Path:
+    """Write the repository to the working directory."""
+    files = {
+        "stacks/catalog/app.yaml": CATALOG,
+        "stacks/deploy/dev.yaml": DEV,
+        "stacks/deploy/prod.yaml": PROD,
+        "stacks/deploy/bare.yaml": "vars: {stage: bare}\n",
+    }
+    repository.write(cli.cwd, files)
+    return cli.cwd
+
+
+def test_variables_stand_side_by_side(cli: Cli) -> None:
+    told = cli("list", "vars", "app")
+    assert told == (
+        0,
+        (
+            "Key\tdev\tprod\n"
+            "nothing\tnull\tnull\n"
+            "stage\tdev\tprod\n"
+            "tags.cost\t1\t2.5\n"
+            'tags.list\t[1,"two"]\t[1,"two"]\n'
+            "text\ta,b\ta,b\n"
+        ),
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (("-f", "csv"), 'Key,dev,prod\ntext,"a,b","a,b"\n'),
+        (("-f", "tsv"), "Key\tdev\tprod\ntext\ta,b\ta,b\n"),
+        (("-f", "csv", "--delimiter", ";"), "Key;dev;prod\ntext;a,b;a,b\n"),
+        (("--max-columns", "1"), "Key\tdev\ntext\ta,b\n"),
+        (("-s", "pr*"), "Key\tprod\ntext\ta,b\n"),
+        (("-s", "deploy/prod"), "Key\tprod\ntext\ta,b\n"),
+        (("-f", "yaml"), "dev: a,b\nprod: a,b\n"),
+    ],
+)
+def test_formats(cli: Cli, options: tuple[str, ...], shown: str) -> None:
+    told = cli("list", "vars", "app", "-q", ".vars.text", *options)
+    assert told == (0, shown.replace("\ntext", "\nvalue"), "")
+
+
+def test_a_query_begins_at_the_component(cli: Cli) -> None:
+    told = cli("list", "values", "app", "-q", ".vars.tags.cost", "-f", "json")
+    assert json.loads(told.stdout) == {"dev": 1, "prod": 2.5}
+
+
+def test_settings_of_all_components(cli: Cli) -> None:
+    told = cli("list", "settings", "-s", "dev", "-f", "json")
+    assert json.loads(told.stdout) == {
+        "dev": {
+            "net": {"owner": {"team": "red"}},
+            "dns": {"depends_on": {"1": {"component": "app"}}},
+        }
+    }
+
+
+def test_metadata_of_one_component(cli: Cli) -> None:
+    told = cli("list", "metadata", "app", "-s", "dev")
+    assert told.stdout == 'Key\tdev\ncomponent\tshop\ntags\t["a"]\n'
+
+
+def test_an_unknown_component_is_an_error_with_advice(cli: Cli) -> None:
+    assert cli("list", "vars", "ap") == (
+        78,
+        "",
+        'error: could not find the component `ap` in any stack\nhint: did you mean "app"?\n',
+    )
+
+
+def test_dependents_are_nested(cli: Cli) -> None:
+    told = cli("describe", "dependents", "net", "-s", "dev")
+    dns = {
+        "component": "dns",
+        "component_type": "terraform",
+        "component_path": "components/terraform/dns",
+        "stack": "dev",
+        "stack_slug": "dev-dns",
+        "stage": "dev",
+        "included_in_dependents": False,
+        "dependents": [],
+    }
+    app = {
+        **dns,
+        "component": "app",
+        "component_path": "components/terraform/shop",
+        "stack_slug": "dev-app",
+        "dependents": [dns],
+    }
+    assert json.loads(told.stdout) == [app]
+
+
+def test_a_circle_of_dependents_ends(cli: Cli, repo: Path) -> None:
+    text = CATALOG.replace("vars: {name: net}", "dependencies: {components: [{name: dns}]}")
+    (repo / "stacks/catalog/app.yaml").write_text(text, encoding="utf-8")
+    told = cli("describe", "dependents", "net", "-s", "dev", "-q", ".[0].dependents[0].dependents")
+    assert json.loads(told.stdout) == []
+
+
+def test_empty_stacks_are_shown_when_asked_for(cli: Cli) -> None:
+    told = cli("describe", "stacks", "--sections", "none", "--include-empty-stacks", "-s", "bare")
+    assert told.stdout == "bare:\n  components: {}\n"

@@ -1,0 +1,198 @@
+"""`list values|vars|settings|metadata`: one component's values in all stacks side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wrapper.cli import group, output
+from wrapper.errors import StackError, UsageError, near
+
+if TYPE_CHECKING:
+    from wrapper.cli.session import Session
+    from wrapper.stacks import Component
+
+Name = Annotated[str, typer.Argument(help="the component's name")]
+Maybe = Annotated[str, typer.Argument(help="the component's name; all without")]
+Format = Annotated[str, typer.Option("--format", "-f", help="table, json, yaml, csv, tsv")]
+Query = Annotated[str, typer.Option("--query", "-q", help="show a part, such as .vars.tags")]
+Abstract = Annotated[bool, typer.Option("--abstract", help="abstract components too")]
+Columns = Annotated[int, typer.Option("--max-columns", help="so many stacks at most; 0: all")]
+Delimiter = Annotated[str, typer.Option("--delimiter", help="between columns of csv and tsv")]
+Flag = Annotated[str, typer.Option(help="false: leave them as text")]
+Skip = Annotated[list[str], typer.Option("--skip", help="functions (without !) that stay text")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the application."""
+    lists = group(app, "list", "List what there is.")
+    lists.command("values")(list_values)
+    lists.command("vars")(list_vars)
+    lists.command("settings")(list_settings)
+    lists.command("metadata")(list_metadata)
+
+
+def list_values(
+    ctx: typer.Context,
+    component: Name,
+    form: Format = "",
+    query: Query = "",
+    abstract: Abstract = False,
+    max_columns: Columns = 0,
+    delimiter: Delimiter = "",
+    process_functions: Flag = "true",
+    process_templates: Flag = "true",
+    skip: Skip = [],  # noqa: B006
+) -> None:
+    """List all values of a component, one column for each stack."""
+    found = _sections(ctx.obj, component, abstract, process_templates, process_functions, skip)
+    _write(ctx.obj, found, "", query, form, max_columns, delimiter)
+
+
+def list_vars(
+    ctx: typer.Context,
+    component: Name,
+    form: Format = "",
+    query: Query = "",
+    abstract: Abstract = False,
+    max_columns: Columns = 0,
+    delimiter: Delimiter = "",
+    process_functions: Flag = "true",
+    process_templates: Flag = "true",
+    skip: Skip = [],  # noqa: B006
+) -> None:
+    """List the variables of a component, one column for each stack."""
+    found = _sections(ctx.obj, component, abstract, process_templates, process_functions, skip)
+    _write(ctx.obj, found, "vars", query, form, max_columns, delimiter)
+
+
+def list_settings(
+    ctx: typer.Context,
+    component: Maybe = "",
+    form: Format = "",
+    query: Query = "",
+    max_columns: Columns = 0,
+    delimiter: Delimiter = "",
+    process_functions: Flag = "true",
+    process_templates: Flag = "true",
+    skip: Skip = [],  # noqa: B006
+) -> None:
+    """List the settings of a component, or of all, one column for each stack."""
+    found = _sections(ctx.obj, component, False, process_templates, process_functions, skip)
+    _write(ctx.obj, found, "settings", query, form, max_columns, delimiter, named=not component)
+
+
+def list_metadata(
+    ctx: typer.Context,
+    component: Maybe = "",
+    form: Format = "",
+    query: Query = "",
+    max_columns: Columns = 0,
+    delimiter: Delimiter = "",
+    process_functions: Flag = "true",
+    process_templates: Flag = "true",
+    skip: Skip = [],  # noqa: B006
+) -> None:
+    """List the metadata of a component, or of all, one column for each stack."""
+    found = _sections(ctx.obj, component, False, process_templates, process_functions, skip)
+    _write(ctx.obj, found, "metadata", query, form, max_columns, delimiter, named=not component)
+
+
+def _sections(
+    session: Session,
+    component: str,
+    abstract: bool,
+    templates: str,
+    functions: str,
+    skip: list[str],
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return (stack, component) -> section. Raises: StackError when there is no such component."""
+    from wrapper import run, stacks
+    from wrapper.cli.stacks import names_of, truth
+    from wrapper.stacks import overview
+
+    config, world = session.config(), session.world
+    reader = run.reader(config, session.globals.identity, world)
+
+    def evaluated(one: Component) -> Component:
+        return stacks.evaluate(
+            one, config, world, config.environ, skip=names_of(skip), reader=reader
+        )
+
+    chosen = overview.Chosen(session.globals.stack, (component,) if component else ())
+    found = overview.values(
+        config,
+        world,
+        chosen,
+        abstract=abstract,
+        templates=truth(templates),
+        evaluated=evaluated if truth(functions) else None,
+        reader=reader,
+    )
+    if not found and component:
+        known = sorted({row.component for row in overview.rows(config, world)})
+        where = f" in the stack `{chosen.stack}`" if chosen.stack else " in any stack"
+        if component in known:
+            raise StackError(f"there is no component `{component}`{where} that is not abstract")
+        raise StackError(
+            f"could not find the component `{component}`{where}", hint=near(component, known)
+        )
+    return found
+
+
+def _write(
+    session: Session,
+    sections: Mapping[tuple[str, str], Mapping[str, Any]],
+    key: str,
+    query: str,
+    form: str,
+    limit: int,
+    delimiter: str,
+    *,
+    named: bool = False,
+) -> None:
+    """Write one section of all, or what a query finds; `named`: component by component."""
+    from wrapper.stacks import query as expressions
+
+    if limit < 0:
+        raise UsageError("--max-columns cannot be less than 0")
+    found: dict[str, Any] = {}
+    for (stack, component), section in sorted(sections.items()):
+        value: Any = section.get(key) if key else section
+        # As in Atmos a query begins at the component, whatever the command shows.
+        value = expressions.run(query, section) if query else value
+        if value is None or value == {}:
+            continue
+        if named:
+            found.setdefault(stack, {})[component] = value
+        else:
+            found[stack] = value
+    if form in output.FORMATS:
+        output.emit(session, found, form)
+        return
+    columns = dict(list(found.items())[: limit or None])
+    output.table(session, rows(columns), form, header=True, delimiter=delimiter)
+
+
+def rows(columns: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return one row for each key of nested maps, with a column for each stack."""
+    from wrapper.origins import leaves
+
+    cells = {
+        stack: {".".join(path): _cell(leaf) for path, leaf in leaves(value)}
+        for stack, value in columns.items()
+    }
+    keys = sorted({key for column in cells.values() for key in column})
+    return [
+        {"Key": key or "value", **{stack: cells[stack].get(key, "") for stack in cells}}
+        for key in keys
+    ]
+
+
+def _cell(value: Any) -> str:
+    """Return a value on one line: text as it is, when it has no line breaks or tabs."""
+    if isinstance(value, str) and value.isprintable():
+        return value
+    return output.inline(value)
