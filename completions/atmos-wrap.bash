@@ -32,7 +32,7 @@ _atmos_wrap_words() {
 			workspace console graph providers force-unlock test shell generate clean
 		;;
 	'terraform generate' | 'tofu generate') echo varfile varfiles backend backends ;;
-	auth) echo login logout whoami list env exec validate ;;
+	auth) echo login logout whoami list env exec validate console user ;;
 	describe) echo component config stacks ;;
 	list) echo stacks components identities profiles ;;
 	profile) echo list show ;;
@@ -120,7 +120,7 @@ _atmos_wrap() {
 			_atmos_wrap_offer "$current" < <(_atmos_wrap_names components ${stack:+--stack "$stack"})
 			;;
 		profile:show) _atmos_wrap_offer "$current" < <(_atmos_wrap_names profiles) ;;
-		auth:login | auth:logout | auth:whoami | auth:env) _atmos_wrap_offer "$current" < <(_atmos_wrap_names identities) ;;
+		auth:login | auth:logout | auth:whoami | auth:env | auth:console) _atmos_wrap_offer "$current" < <(_atmos_wrap_names identities) ;;
 		esac
 	fi
 }
