@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from wrapper import files, ui
 from wrapper.auth import sessions
-from wrapper.auth.kinds import _aws, _sso_sign_in, _sso_token
+from wrapper.auth.kinds import _aws, _sso_token
 from wrapper.auth.kinds._sso_token import Token
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
@@ -23,7 +23,7 @@ _SKEW = 15 * 60.0
 
 
 class Spec(NamedTuple):
-    """A portal: `name` is the provider's. `device` asks for the code even where there is a browser."""
+    """A portal; `name` is the provider's. `provision` lists its permission sets as identities."""
 
     name: str
     start_url: str
@@ -83,6 +83,8 @@ def _credential(spec: Spec, token: Token, world: World) -> Credential:
 
 def _token(spec: Spec, world: World, refused: str) -> Token:
     """Return a good token that is not the refused one; one process at a time looks for it."""
+    from wrapper.auth.kinds import _sso_sign_in
+
     started = world.now()
     file = _sso_token.path(spec.start_url, spec.region, spec.endpoint, world)
     found = _usable(spec, file, world, refused)

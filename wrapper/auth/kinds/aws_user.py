@@ -6,17 +6,20 @@ Source: reference/atmos-auth.md 4.4.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper import ui
 from wrapper.auth import keyring
-from wrapper.auth.kinds import _aws, _mfa, _signin
+from wrapper.auth.kinds import _aws, _mfa
 from wrapper.auth.lookup import truth
 from wrapper.auth.model import Credential
 from wrapper.auth.references import Secret
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError, ConfigError, NeedsLogin
 from wrapper.world import World
+
+if TYPE_CHECKING:
+    from wrapper.auth.kinds import _signin
 
 DEFAULT_DURATION = 43_200
 SHORTEST = 900
@@ -113,6 +116,8 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # 
     A keyring that fails is told as such and never leads to the browser. Raises: NeedsLogin when
     somebody would have to be asked and cannot be, AuthError, StoreError.
     """
+    from wrapper.auth.kinds import _signin
+
     if world.environ.get(WEBFLOW):
         if not spec.webflow:
             raise AuthError(
@@ -145,6 +150,8 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # 
 
 
 def _place(spec: Spec) -> _signin.Place:
+    from wrapper.auth.kinds import _signin
+
     return _signin.Place(spec.name, spec.realm, spec.region, spec.endpoint)
 
 
@@ -229,4 +236,6 @@ def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  
 
 def forget(spec: Spec, world: World) -> tuple[str, ...]:
     """Remove the refresh token of a sign-in by browser; keys in a keyring stay."""
+    from wrapper.auth.kinds import _signin
+
     return _signin.forget(_place(spec), world)

@@ -5,11 +5,9 @@ Source: reference/atmos-auth.md 3.3.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from wrapper.auth.kinds import _http
 from wrapper.auth.model import Credential
@@ -60,6 +58,9 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # 
 
 
 def _asked(spec: Spec, world: World) -> str:
+    import random
+    from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
     bearer = world.environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
     address = world.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")
     parts = urlsplit(address)
