@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import Cli, Result
 from tests.e2e import repository
+from tests.fakes import aws, chain
 
 MODULE = """\
 variable "stage" { type = string }
@@ -243,3 +244,55 @@ def test_a_dry_run_lists_them_in_order(cli: Cli, terraform: str) -> None:
     done = cli("terraform", "plan", "--components", "db", "--include-dependencies", "--dry-run")
     shown = "Would plan `net` in `dev` (dry run)\nWould plan `db` in `dev` (dry run)\n"
     assert done == Result(0, shown, "")
+
+
+AS_TWO = """\
+vars: {stage: prod, text: hello}
+terraform:
+  backend_type: local
+  backend:
+    local: {workspace_dir: states}
+components:
+  terraform:
+    first: {metadata: {component: app}}
+    second: {metadata: {component: app}}
+    third:
+      metadata: {component: app}
+      auth: {identities: {hub: {default: true}}}
+"""
+
+
+def _assumed(fake: aws.Fake) -> list[str]:
+    return sorted(call.params["RoleArn"] for call in fake.calls("AssumeRole"))
+
+
+def test_each_identity_is_signed_in_once_for_all(
+    cli: Cli, make_chain: chain.Make, fake_aws: aws.Fake, terraform: str
+) -> None:
+    made = make_chain(remote=False)
+    (made.repo / "stacks/prod.yaml").write_text(AS_TWO)
+    done = cli("terraform", "apply", "--all", "-auto-approve", "--max-concurrency", "2")
+    assert done.exit == 0
+    assert _told(done)[0] == "apply: 3 of 3 done"
+    assert re.findall(r"^identity: (\w+) ", done.stderr, flags=re.M) == ["deploy", "deploy", "hub"]
+    assert _assumed(fake_aws) == sorted(made.roles.values())
+
+
+def test_a_refused_identity_stops_all_before_the_first(
+    cli: Cli, make_chain: chain.Make, fake_aws: aws.Fake, terraform: str
+) -> None:
+    made = make_chain(remote=False)
+    (made.repo / "stacks/prod.yaml").write_text(AS_TWO)
+    fake_aws.drop_policy(made.roles["hub"], "assume")
+    asked = ("terraform", "apply", "--all", "-auto-approve", "-no-color")
+    done = cli(*asked)
+    assert (done.exit, done.stdout) == (77, "")
+    assert 'error: identity "deploy": STS refused to assume' in done.stderr
+    going = cli(*asked, "--failure-mode", "keep-going")
+    assert (going.exit, going.stdout.count("Apply complete!")) == (77, 1)
+    assert _told(going) == [
+        "apply: 1 of 3 done, 2 failed",
+        "  first   prod  failed, exit code 77",
+        "  second  prod  failed, exit code 77",
+        "  third   prod  done",
+    ]
