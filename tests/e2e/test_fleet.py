@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from tests.conftest import Cli, Result
@@ -193,6 +194,34 @@ def test_a_signal_lets_terraform_stop_and_starts_no_more(
     assert "Two interrupts received" not in stdout + stderr
     assert list(cli.cwd.rglob(".*.lock.info")) == []
     assert "not run: stopped before" in stderr or "not run: needs" in stderr
+    assert "+app" not in journal.read_text()
+
+
+@pytest.mark.parametrize("at_once", ["1", "3"])
+def test_ctrl_c_at_the_terminal_ends_all_of_them_once(
+    cli: Cli, terraform: str, at_once: str
+) -> None:
+    journal = write(cli, hold=30)
+    asked = ["terraform", "apply", "--all", "-auto-approve", "--max-concurrency", at_once]
+    run = pexpect.spawn(
+        cli.program,
+        asked,
+        cwd=str(cli.cwd),
+        env=cli.child_environment(None),
+        timeout=60,
+        encoding="utf-8",
+    )
+    end = time.monotonic() + 60
+    while not journal.exists() or "+alone" not in journal.read_text():
+        assert time.monotonic() < end, "it did not begin"
+        time.sleep(0.05)
+    run.sendintr()
+    run.expect(pexpect.EOF)
+    run.close()
+    assert run.exitstatus == 130
+    assert "Interrupt received." in run.before
+    assert "Two interrupts received" not in run.before
+    assert list(cli.cwd.rglob(".*.lock.info")) == []
     assert "+app" not in journal.read_text()
 
 

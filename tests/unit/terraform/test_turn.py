@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from wrapper.errors import Interrupted
 from wrapper.terraform import turn
 
 HOLDER = """
@@ -139,3 +140,12 @@ def test_only_a_turn_that_is_handed_over_outlives_exec(
     held.hand_over()
     assert fcntl.fcntl(held.descriptor, fcntl.F_GETFD) == 0
     held.end()
+
+
+def test_who_gives_up_waits_no_longer(tmp_path: Path, environ: dict[str, str]) -> None:
+    with _hold(tmp_path, environ, "become") as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        with pytest.raises(Interrupted):
+            turn.take(str(tmp_path), environ, print, given_up=lambda: True)
+        holder.kill()
