@@ -143,6 +143,7 @@ _COMMANDS = {
         name: tuple(name.split())
         for name in (
             "auth login", "auth logout", "auth whoami", "auth list", "auth env", "auth validate",
+            "auth console", "auth user",
             "describe component", "describe config", "describe stacks",
             "list stacks", "list components", "list instances", "list identities", "list profiles",
             "list values", "list vars", "list settings", "list metadata", "describe dependents",
