@@ -1,4 +1,4 @@
-"""`describe config`, `profile list|show`, `list profiles`, `version`."""
+"""`describe config|schema`, `profile list|show`, `list profiles`, `version`."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ File = Annotated[str, typer.Option("--file", help="write to this file instead of
 def register(app: typer.Typer) -> None:
     """Add these commands to the application."""
     group(app, "describe", "Show what the configuration means.").command("config")(describe_config)
+    group(app, "describe", "Show what the configuration means.").command("schema")(describe_schema)
     profile = group(app, "profile", "Show profiles.")
     profile.command("list")(list_profiles)
     profile.command("show")(show_profile)
@@ -36,6 +37,17 @@ def describe_config(ctx: typer.Context, form: Format = "json", file: File = "") 
 
     session: Session = ctx.obj
     output.emit(session, config.describe(session.config()), form, file)
+
+
+def describe_schema(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(help="config (atmos.yaml) or manifest")],
+    file: File = "",
+) -> None:
+    """Show the JSON Schema of a kind of file, for editors."""
+    from wrapper import schemas
+
+    output.emit(ctx.obj, schemas.load(name), "json", file)
 
 
 def list_profiles(ctx: typer.Context, form: TableFormat = "table") -> None:

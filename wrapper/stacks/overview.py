@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from wrapper import schemas
 from wrapper.errors import ConfigError, WrapError
 from wrapper.stacks import catalog, globs, names
 from wrapper.stacks.catalog import Row
+from wrapper.stacks.imports import place
 from wrapper.stacks.settings import settings_of
 
 if TYPE_CHECKING:
@@ -180,17 +182,27 @@ def problems(config: Config, world: World) -> list[str]:
 
     repository = opened(config, world, quiet=True)
     found: dict[str, None] = {}
+    schema = schemas.load("manifest")
     for path in catalog.all_files(repository.settings):
         try:
-            repository.read(path)
+            data = repository.read(path).data
         except WrapError as error:
             found[catalog.told(error)] = None
+            continue
+        for finding in schemas.findings(schema, data):
+            found[f"{place(path, finding.keys)}: {finding.message}"] = None
+    wrong = {line.rpartition(": `")[0] for line in found}
     seen: dict[tuple[str, str, str], Any] = {}
     for path, one in repository.listings().items():
         found.update(dict.fromkeys(one.problems))
         for row in one.rows:
             _check(repository, path, row, seen, found)
-    return list(found)
+    return [line for line in found if _is_first(line, wrong)]
+
+
+def _is_first(line: str, wrong: set[str]) -> bool:
+    """Say whether a line tells more than that of the schema about the same place."""
+    return not any(line.startswith(f"{at}: ") and ": `" not in line for at in wrong if at)
 
 
 def _check(
