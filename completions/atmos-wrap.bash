@@ -26,15 +26,15 @@ _atmos_wrap_offer() {
 
 _atmos_wrap_words() {
 	case $1 in
-	'') echo terraform tofu exec aws gcloud az kubectl atmos auth describe list profile validate version ;;
+	'') echo terraform tofu exec aws gcloud az kubectl atmos auth describe list profile validate version why ;;
 	terraform | tofu)
 		echo plan apply deploy destroy init output show validate fmt refresh import state taint untaint \
 			workspace console graph providers force-unlock test shell generate clean
 		;;
 	'terraform generate' | 'tofu generate') echo varfile varfiles backend backends ;;
 	auth) echo login logout whoami list env exec validate console user ;;
-	describe) echo component config stacks ;;
-	list) echo stacks components identities profiles ;;
+	describe) echo component config dependents schema stacks ;;
+	list) echo stacks components instances values vars settings metadata identities profiles ;;
 	profile) echo list show ;;
 	validate) echo stacks ;;
 	esac
@@ -47,7 +47,7 @@ _atmos_wrap_flags() {
 		echo --dry-run --skip-init --from-plan --planfile --skip-planfile --accept-state-change \
 			-auto-approve -destroy -detailed-exitcode -target= -replace= -refresh-only -out= -lock-timeout=
 		;;
-	exec | aws | gcloud | az | kubectl | atmos) echo --component ;;
+	exec | aws | gcloud | az | kubectl | atmos | why) echo --component ;;
 	describe | list | profile | auth) echo --format ;;
 	esac
 }
@@ -76,7 +76,7 @@ _atmos_wrap() {
 		esac
 	done
 	case $first:$second in
-	terraform:* | tofu:* | describe:component) component=${component:-$third} ;;
+	terraform:* | tofu:* | describe:component | describe:dependents | list:values | list:vars | list:settings | list:metadata) component=${component:-$third} ;;
 	esac
 
 	case $before in
@@ -111,14 +111,17 @@ _atmos_wrap() {
 	esac
 	if [[ $current == -* ]]; then
 		_atmos_wrap_offer "$current" < <(_atmos_wrap_flags "$first" | tr ' ' '\n')
+	elif [[ $first == why ]]; then
+		[[ -n $second ]] || _atmos_wrap_offer "$current" < <(_atmos_wrap_names identities)
 	elif [[ -z $second ]]; then
 		_atmos_wrap_offer "$current" < <(_atmos_wrap_words "$first" | tr ' ' '\n')
 	elif [[ -z $third ]]; then
 		case $first:$second in
 		terraform:generate | tofu:generate) _atmos_wrap_offer "$current" < <(printf '%s\n' varfile varfiles backend backends) ;;
-		terraform:* | tofu:* | describe:component)
+		terraform:* | tofu:* | describe:component | describe:dependents | list:values | list:vars | list:settings | list:metadata)
 			_atmos_wrap_offer "$current" < <(_atmos_wrap_names components ${stack:+--stack "$stack"})
 			;;
+		describe:schema) _atmos_wrap_offer "$current" < <(printf '%s\n' config manifest) ;;
 		profile:show) _atmos_wrap_offer "$current" < <(_atmos_wrap_names profiles) ;;
 		auth:login | auth:logout | auth:whoami | auth:env | auth:console) _atmos_wrap_offer "$current" < <(_atmos_wrap_names identities) ;;
 		esac

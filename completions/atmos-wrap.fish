@@ -53,15 +53,18 @@ function __atmos_wrap_first
 end
 
 complete -c atmos-wrap -f
-complete -c atmos-wrap -n '__atmos_wrap_at' -a 'terraform tofu exec aws gcloud az kubectl atmos auth describe list profile validate version'
+complete -c atmos-wrap -n '__atmos_wrap_at' -a 'terraform tofu exec aws gcloud az kubectl atmos auth describe list profile validate version why'
 complete -c atmos-wrap -n '__atmos_wrap_at terraform,tofu' -a 'plan apply deploy destroy init output show validate fmt refresh import state taint untaint workspace console graph providers force-unlock test shell generate clean'
 complete -c atmos-wrap -n '__atmos_wrap_at terraform,tofu generate' -a 'varfile varfiles backend backends'
 complete -c atmos-wrap -n '__atmos_wrap_at terraform,tofu "?"; and not __atmos_wrap_at terraform,tofu generate' -a '(__atmos_wrap_names components)'
 complete -c atmos-wrap -n '__atmos_wrap_at auth' -a 'login logout whoami list env exec validate console user'
 complete -c atmos-wrap -n '__atmos_wrap_at auth login,logout,whoami,env,console' -a '(__atmos_wrap_names identities)'
-complete -c atmos-wrap -n '__atmos_wrap_at describe' -a 'component config stacks'
-complete -c atmos-wrap -n '__atmos_wrap_at describe component' -a '(__atmos_wrap_names components)'
-complete -c atmos-wrap -n '__atmos_wrap_at list' -a 'stacks components identities profiles'
+complete -c atmos-wrap -n '__atmos_wrap_at describe' -a 'component config dependents schema stacks'
+complete -c atmos-wrap -n '__atmos_wrap_at describe schema' -a 'config manifest'
+complete -c atmos-wrap -n '__atmos_wrap_at why' -a '(__atmos_wrap_names identities)'
+complete -c atmos-wrap -n '__atmos_wrap_at list values,vars,settings,metadata' -a '(__atmos_wrap_names components)'
+complete -c atmos-wrap -n '__atmos_wrap_at describe component,dependents' -a '(__atmos_wrap_names components)'
+complete -c atmos-wrap -n '__atmos_wrap_at list' -a 'stacks components instances values vars settings metadata identities profiles'
 complete -c atmos-wrap -n '__atmos_wrap_at profile' -a 'list show'
 complete -c atmos-wrap -n '__atmos_wrap_at profile show' -a '(__atmos_wrap_names profiles)'
 complete -c atmos-wrap -n '__atmos_wrap_at validate' -a stacks
@@ -75,8 +78,8 @@ complete -c atmos-wrap -l config-path -x -a '(__fish_complete_directories)' -d '
 complete -c atmos-wrap -l logs-level -x -a 'Trace Debug Info Warning Off'
 complete -c atmos-wrap -l no-color
 complete -c atmos-wrap -s h -l help
-complete -c atmos-wrap -n '__atmos_wrap_first exec aws gcloud az kubectl atmos' -s c -l component -x -a '(__atmos_wrap_names components)' -d 'run as the component does'
-complete -c atmos-wrap -n '__atmos_wrap_first describe list profile auth' -l format -x -a 'json yaml table csv tsv'
+complete -c atmos-wrap -n '__atmos_wrap_first exec aws gcloud az kubectl atmos why' -s c -l component -x -a '(__atmos_wrap_names components)' -d 'run as the component does'
+complete -c atmos-wrap -n '__atmos_wrap_first describe list profile auth why' -l format -x -a 'json yaml table csv tsv'
 complete -c atmos-wrap -n '__atmos_wrap_first terraform tofu' -l dry-run -d 'print what would run'
 complete -c atmos-wrap -n '__atmos_wrap_first terraform tofu' -l skip-init
 complete -c atmos-wrap -n '__atmos_wrap_first terraform tofu' -l from-plan -d 'apply the saved plan'

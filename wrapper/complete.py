@@ -20,14 +20,22 @@ NAMES_ONLY, ITS_OWN = 4, 0
 
 TERRAFORM = ("terraform", "tofu", "tf")
 _TAKES_IDENTITY = ("login", "logout", "whoami", "env", "exec", "shell", "console")
+_TAKES_COMPONENT = (
+    ("describe", "component"), ("describe", "dependents"),
+    ("list", "values"), ("list", "vars"), ("list", "settings"), ("list", "metadata"),
+)  # fmt: skip
 _WORDS = {
     (): (
         "auth", "aws", "az", "describe", "exec", "gcloud", "kubectl", "list", "profile",
-        "terraform", "tofu", "validate", "version",
+        "terraform", "tofu", "validate", "version", "why",
     ),
     ("auth",): ("env", "exec", "list", "login", "logout", "validate", "whoami"),
-    ("describe",): ("component", "config", "stacks"),
-    ("list",): ("components", "identities", "instances", "profiles", "stacks"),
+    ("describe",): ("component", "config", "dependents", "schema", "stacks"),
+    ("describe", "schema"): ("config", "manifest"),
+    ("list",): (
+        "components", "identities", "instances", "metadata", "profiles", "settings", "stacks",
+        "values", "vars",
+    ),
     ("profile",): ("list", "show"),
     ("validate",): ("stacks",),
     ("terraform", "generate"): ("backend", "backends", "varfile", "varfiles"),
@@ -112,8 +120,10 @@ def wanted(line: Line) -> str:
         return "component" if len(words) == own and not line.current.startswith("-") else "file"
     if words[:1] == ("auth",) and len(words) == 2 and words[1] in _TAKES_IDENTITY:
         return "identity"
-    if words in (("describe", "component"), ("profile", "show")):
-        return "component" if words[0] == "describe" else "profile"
+    if words in _TAKES_COMPONENT:
+        return "component"
+    if words in (("profile", "show"), ("why",)):
+        return "profile" if words[0] == "profile" else "identity"
     return "word" if words in _WORDS else "file"
 
 

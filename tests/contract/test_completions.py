@@ -77,6 +77,18 @@ def test_components(complete: Complete) -> None:
     assert complete("terraform", "plan", "") == ["app"]
 
 
+def test_components_whose_values_are_listed(complete: Complete) -> None:
+    assert complete("list", "vars", "") == ["app"]
+
+
+def test_identities_to_explain(complete: Complete) -> None:
+    assert complete("why", "dev") == ["dev-deploy"]
+
+
+def test_schemas(complete: Complete) -> None:
+    assert complete("describe", "schema", "m") == ["manifest"]
+
+
 def test_identities(complete: Complete) -> None:
     assert complete("auth", "login", "-i", "") == [
         "alice",
