@@ -59,6 +59,19 @@ class _Fleet:
         self.faults: dict[Node, WrapError] = {}
         self.ended: dict[Node, Ended] = {}
         self._signed: dict[str, tuple[float, run.Ready]] = {}
+        self._initialised: set[str] = set()
+
+    def with_init(self, steps: Steps) -> Steps:
+        """Return the steps; a directory that init ran in is initialised for each of its components.
+
+        As with Atmos. One that was ready before stays so.
+        """
+        from wrapper.terraform import running
+
+        if steps.data_dir not in self._initialised and not running.needs_init(steps):
+            return steps
+        self._initialised.add(steps.data_dir)
+        return steps._replace(always_init=True)
 
     def _reader(self) -> Reader | None:
         if self.invocation.dry_run:
@@ -284,7 +297,7 @@ def _carry_out(fleet: _Fleet, node: Node, component: Component, steps: Steps, cr
     began = time.monotonic()
     why = ""
     try:
-        code = running.carry_out(steps, component, fleet.world, crew)
+        code = running.carry_out(fleet.with_init(steps), component, fleet.world, crew)
     except WrapError as error:
         code, why = fleet.told(error), error.message
     return Ended(node, code, time.monotonic() - began, why)

@@ -85,6 +85,11 @@ def carry_out(steps: Steps, component: Component, world: World, crew: Crew | Non
         held.end()
 
 
+def needs_init(steps: Steps) -> bool:
+    """Say whether init has to run, going by what it left behind the last time."""
+    return steps.init is not None and not _is_fresh(steps, init.recorded(steps.data_dir))
+
+
 def _is_ready(steps: Steps, component: Component) -> bool:
     """Say whether the directory is as the run needs it, so that others may use it as well."""
     if steps.command is None or _changes_directory(steps.command):
