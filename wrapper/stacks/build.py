@@ -43,7 +43,9 @@ def read_file(path: str, settings: Settings) -> tuple[Manifest, int]:
     except OSError as error:
         reason = error.strerror or "unreadable"
         raise StackError(
-            f"cannot read the manifest: {reason}", at=Location(path, 1, 1), hint="check its permissions"
+            f"cannot read the manifest: {reason}",
+            at=Location(path, 1, 1),
+            hint="check its permissions",
         ) from error
     found = parse(text, path, (settings.stacks_dir, settings.base_path), settings.delimiter)
     return found, now
