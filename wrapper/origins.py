@@ -136,10 +136,16 @@ def _steps(keys: Keys, groups: Sequence[Group]) -> tuple[Step, ...]:
     for group in groups:
         own: list[int] = []
         inner: Any = None
+        # So many keys lead to a value that hides the key: a map in its place takes that back.
+        hides = 0
         for piece in group.pieces:
             found = _said(piece, keys)
             if found is None:
+                if hides and _opens(piece, keys[:hides]):
+                    own, inner, hides = [], None, 0
                 continue
+            depth = len(found.keys) - len(piece.prefix) + len(piece.keys)
+            hides = depth if depth < len(keys) else 0
             own = [*own, len(steps)] if _joins(inner, found.value, group.inside) else [len(steps)]
             inner = found.value
             steps.append(found)
@@ -158,6 +164,14 @@ def _joins(lower: Any, upper: Any, strategy: str) -> bool:
     if not isinstance(lower, list) or not isinstance(upper, list):
         return False
     return isinstance(upper, Append) or strategy in ("append", "merge")
+
+
+def _opens(piece: Piece, keys: Keys) -> bool:
+    """Say whether a piece has a map at a key path."""
+    value: Any = piece.data
+    for key in keys[len(piece.keys) :]:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return keys[: len(piece.keys)] == piece.keys and isinstance(value, Mapping)
 
 
 def _said(piece: Piece, keys: Keys) -> Step | None:

@@ -263,7 +263,7 @@ def shown(keys: Sequence[str], value: Any, hidden: set[str]) -> Any:
 
 
 def _secret(keys: Sequence[str]) -> bool:
-    if tuple(keys[:1]) == ("auth",) and "credentials" in keys[:-1]:
-        return True
     last = keys[-1].lower().replace("-", "_") if keys else ""
+    if tuple(keys[:1]) == ("auth",) and "credentials" in keys[:-1]:
+        return last not in ("region", "mfa_arn")
     return last in _SECRETS or last.endswith(tuple("_" + name for name in _SECRETS))
