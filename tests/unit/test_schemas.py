@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import jsonschema
 import pytest
 
 from wrapper import schemas
@@ -43,7 +44,6 @@ def test_a_schema_stands_on_its_own(name: str) -> None:
 
 @pytest.mark.parametrize("name", schemas.NAMES)
 def test_a_schema_is_valid_json_schema(name: str) -> None:
-    jsonschema = pytest.importorskip("jsonschema")
     jsonschema.Draft7Validator.check_schema(schemas.load(name))
 
 
