@@ -1,7 +1,8 @@
-"""Run the recorded cases against the installed program; all but those of `later.txt` must pass.
+"""Run the recorded cases against the installed program; all but those of two lists must pass.
 
 usage: python -m tests.conformance DIRECTORY [--jobs N] [-v]. DIRECTORY holds `run.py` and
-`auth/run.py`. Exit 1 when a case fails that is not in `later.txt`.
+`auth/run.py`. `later.txt` names what is not built yet, `differs.txt` what is answered otherwise on
+purpose. Exit 1 when a case fails that is in neither.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import json
-import re
 import subprocess
 import sys
 from collections import Counter
@@ -17,9 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 PROGRAM = Path(sys.executable).parent / "atmos-wrap"
-LATER = Path(__file__).with_name("later.txt")
-# What is built so far of `auth`: rows and cases that use other kinds are not asked.
-KINDS = {"aws/user", "aws/assume-role", "aws/ambient", "ambient", "mock", "mock/aws"}
+LISTS = ("later.txt", "differs.txt")
 AUTH_CASES = (
     "mock-aws",
     "realm",
@@ -48,7 +46,9 @@ def main() -> int:
     options = parser.parse_args()
 
     later = [
-        line.split("#", 1)[0].strip() for line in LATER.read_text(encoding="utf-8").splitlines()
+        line.split("#", 1)[0].strip()
+        for name in LISTS
+        for line in Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
     ]
     answers = [*stacks(options.directory, options.jobs), *auth(options.directory, options.jobs)]
     passed, failed, waiting = Counter[str](), Counter[str](), Counter[str]()
@@ -75,7 +75,7 @@ def main() -> int:
 
 def stacks(directory: Path, jobs: str) -> list[Answer]:
     """Return the answers to the cases about stacks, configuration and terraform calls."""
-    results = _run(directory / "run.py", "--jobs", jobs, "--without", "multi")
+    results = _run(directory / "run.py", "--jobs", jobs)
     return [
         Answer(
             group=f"{one['case'].partition('-')[0]}-*",
@@ -88,13 +88,10 @@ def stacks(directory: Path, jobs: str) -> list[Answer]:
 
 
 def auth(directory: Path, jobs: str) -> list[Answer]:
-    """Return the answers to those cases about `auth` whose kinds are built."""
+    """Return the answers to the rows and cases about `auth` that need no sign-in to a cloud."""
     script = directory / "auth" / "run.py"
-    wanted = _rows(directory / "auth" / "selection.json", "selection")
-    wanted |= _rows(directory / "auth" / "validate.json", "validate")
     found = _run(script, "--selection", "--jobs", jobs)["results"]
     found += _run(script, "--validate", "--jobs", jobs)["results"]
-    found = [one for one in found if _row(one) in wanted]
     for glob in AUTH_CASES:
         found += _run(script, "--only", glob, "--jobs", jobs)["results"]
     return [
@@ -107,28 +104,6 @@ def auth(directory: Path, jobs: str) -> list[Answer]:
         for one in found
         if "skipped" not in one
     ]
-
-
-def _rows(path: Path, prefix: str) -> set[str]:
-    """Return the names of the rows that use only kinds of `KINDS`."""
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    return {
-        f"{prefix}/{row['id']}"
-        for row in rows
-        if set(
-            re.findall(
-                r"kind[\"']?: *[\"']?([a-z][\w/-]*)",
-                json.dumps([row.get("config"), row.get("files")]),
-            )
-        )
-        <= KINDS
-    }
-
-
-def _row(one: dict[str, Any]) -> str:
-    """Return `selection/ID` or `validate/ID` of a result."""
-    case, query = str(one["case"]), str(one["query"])
-    return case if "/" in case else f"{case}/{query}"
 
 
 def _run(script: Path, *more: str) -> Any:
