@@ -30,7 +30,7 @@ COMPONENTS = 8
 
 ATMOS = """\
 base_path: .
-components: {terraform: {base_path: components/terraform, auto_generate_backend_file: false}}
+components: {terraform: {base_path: components/terraform, auto_generate_backend_file: true}}
 stacks: {base_path: stacks, included_paths: ["deploy/**/*"], name_pattern: "{stage}"}
 auth:
   realm: bench
@@ -163,6 +163,7 @@ def generate(repo: Path, size: int) -> None:
         lines = [
             f"import: [catalog/c{number % catalogs}]",
             f"vars: {{stage: s{number}}}",
+            "terraform: {backend_type: local, backend: {local: {workspace_dir: states}}}",
             "components:",
             "  terraform:",
         ]
