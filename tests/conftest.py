@@ -10,9 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import hypothesis
 import pytest
 
 from tests.fakes import aws, portal
+
+# In CI the same examples each time: what is new is looked for by `make fuzz` and on users' machines.
+hypothesis.settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 KEPT = ("PATH", "TMPDIR", "CI", "PYTEST_", "COVERAGE_", "HYPOTHESIS_")
 

@@ -33,8 +33,10 @@ def test_values_look_as_from_go(value: Any, text: str) -> None:
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**63), 2**63), st.text(), st.floats(allow_nan=False)
 )
+# A key `<<` is a merge when read, quoted or not, so a map cannot hold one.
+KEYS = st.text().filter(lambda key: key != "<<")
 VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=12
+    SCALARS, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner), max_leaves=12
 )
 
 
