@@ -71,7 +71,7 @@ wheel: $(READY) ## build the wheel, install it into an empty environment, try it
 constraints: $(READY) ## resolve the dependencies anew (needs the network)
 	$(BIN)/python -m pip install -q uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
-	  --no-emit-index-url --no-emit-find-links -o constraints.txt pyproject.toml
+	  --no-emit-index-url --no-emit-find-links --extra saml -o constraints.txt pyproject.toml
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
 	  --no-emit-index-url --no-emit-find-links -c constraints.txt --group dev -o constraints-dev.txt pyproject.toml
 
