@@ -196,3 +196,31 @@ def test_it_ends_with_the_block() -> None:
 def test_it_ends_by_itself() -> None:
     with aws.running(lifetime=0.2) as fake:
         assert fake.process.wait(timeout=10) == 3
+
+
+TASK = {"TaskPolicyArn": {"arn": "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy"}}
+
+
+def test_a_root_session_may_do_its_task_and_nothing_else(fake_aws: aws.Fake, chain: Chain) -> None:
+    far = walk(fake_aws, chain)
+    sts = fake_aws.client("sts", far)
+    assert code(lambda: sts.assume_root(TargetPrincipal=AWAY, **TASK)) == "AccessDenied"
+    fake_aws.allow(chain.far, "sts:AssumeRoot", name="root")
+    root = sts.assume_root(TargetPrincipal=AWAY, **TASK)["Credentials"]
+    s3 = fake_aws.client("s3", root)
+    assert who(fake_aws, root) == f"arn:aws:iam::{AWAY}:root"
+    assert s3.delete_bucket_policy(Bucket="state")["ResponseMetadata"]["HTTPStatusCode"] == 204
+    assert code(lambda: s3.put_object(Bucket="state", Key="x", Body=b"")) == "AccessDenied"
+    longer = {**TASK, "DurationSeconds": 901}
+    assert code(lambda: sts.assume_root(TargetPrincipal=AWAY, **longer)) == "ValidationError"
+
+
+def test_a_session_that_another_service_grants_is_its_role_until_it_ends(
+    fake_aws: aws.Fake, chain: Chain
+) -> None:
+    arn = f"arn:aws:sts::{AWAY}:assumed-role/far/me"
+    names = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+    now, old = (dict(zip(names, fake_aws.session(arn, s), strict=True)) for s in (60, -1))
+    assert who(fake_aws, now) == arn
+    assert fake_aws.client("s3", now).list_objects_v2(Bucket="state")["KeyCount"] == 0
+    assert code(lambda: who(fake_aws, old)) == "ExpiredToken"

@@ -37,7 +37,7 @@ class Call(NamedTuple):
     params: Mapping[str, str]
     signer: str | None  # ARN; None = no known key
     key: str | None
-    kind: str | None  # "user", "session", "role"
+    kind: str | None  # "user", "session", "role", "root"
     status: int
     error: str | None
     granted: str | None
@@ -101,6 +101,14 @@ class Fake:
     def drop_policy(self, arn: str, name: str = "allow") -> None:
         """Take an inline policy away."""
         self._ask("policy", arn=arn, name=name, document=None)
+
+    def session(self, arn: str, seconds: float) -> tuple[str, str, str]:
+        """Return key id, secret and token of a new session of a role, by the session's ARN.
+
+        For the fakes of services that hand out sessions without STS: IAM holds for them here.
+        """
+        key, secret, token = self._ask("session", arn=arn, seconds=seconds)
+        return str(key), str(secret), str(token)
 
     def revoke(self, access_key_id: str) -> None:
         """Make a key unknown to AWS."""

@@ -226,6 +226,11 @@ class Gate:
         else:
             getattr(backend, f"put_{what}_policy")(owner, name, json.dumps(document))
 
+    def do_session(self, arn: str, seconds: float) -> list[str]:
+        """Make a session of a role for another service's fake; return its three parts."""
+        made = self.sessions.grant(arn, seconds, time.time()).credentials
+        return [made.access_key, made.secret_key or "", made.token or ""]
+
     def do_revoke(self, access_key_id: str) -> None:
         """Make a key unknown."""
         self.sessions.revoke(access_key_id)

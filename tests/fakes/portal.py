@@ -13,7 +13,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -69,6 +69,8 @@ class Portal:
         self.token_seconds = 28800
         self.role_seconds = 3600
         self.delay = 0.0
+        # Who makes the sessions of roles; an AWS that enforces IAM can take the place of ours.
+        self.mint: Callable[[str, float], tuple[str, str, str]] = _made_up
         self.errors: list[tuple[str, str, int]] = []
         self.calls: list[Call] = []
         self.endpoint = ""
@@ -98,9 +100,9 @@ class Portal:
         """Let every access token end; refresh tokens stay."""
         self._tokens.clear()
 
-    def key(self, principal: str) -> tuple[str, str, str]:
+    def key(self, principal: str, seconds: float = 3600.0) -> tuple[str, str, str]:
         """Mint a session key of a principal, for requests that have to be signed."""
-        key, secret, token = ("ASIA" + secrets.token_hex(8), *(secrets.token_hex(20) for _ in "st"))
+        key, secret, token = self.mint(principal, seconds)
         self._keys[key] = (secret, token, principal)
         return key, secret, token
 
@@ -279,7 +281,7 @@ class Portal:
         if not any(a == account and role in r for a, _, r in self.accounts):
             raise Refusal("ForbiddenException", 403)
         key, secret, token = self.key(
-            f"arn:aws:sts::{account}:assumed-role/AWSReservedSSO_{role}_abc/me"
+            f"arn:aws:sts::{account}:assumed-role/AWSReservedSSO_{role}_abc/me", self.role_seconds
         )
         return {
             "roleCredentials": {
@@ -313,7 +315,7 @@ class Portal:
         return self._granted(f"arn:aws:iam::{params['TargetPrincipal']}:root")
 
     def _granted(self, principal: str) -> dict[str, Any]:
-        key, secret, token = self.key(principal)
+        key, secret, token = self.key(principal, 900)
         return {
             "Credentials": {
                 "AccessKeyId": key,
@@ -322,6 +324,10 @@ class Portal:
                 "Expiration": datetime.fromtimestamp(time.time() + 900, UTC),
             }
         }
+
+
+def _made_up(principal: str, seconds: float) -> tuple[str, str, str]:
+    return "ASIA" + secrets.token_hex(8), secrets.token_hex(20), secrets.token_hex(20)
 
 
 def _check(value: Any, shape: Any) -> None:

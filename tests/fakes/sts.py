@@ -30,12 +30,22 @@ from tests.fakes import trust
 
 PARTITION = "aws"
 CHAINED_MAX = 3600
+ROOT_MAX = 900
+# What a root session may do, by the name of its task policy.
+ROOT_TASKS = {
+    "S3UnlockBucketPolicy": [
+        "s3:ListAllMyBuckets",
+        "s3:GetBucketPolicy",
+        "s3:PutBucketPolicy",
+        "s3:DeleteBucketPolicy",
+    ],
+}
 
 
 class Principal(NamedTuple):
     """Who a key belongs to. `moto` is the key that moto knows the same one by."""
 
-    kind: str  # "user", "session" (of a user), "role"
+    kind: str  # "user", "session" (of a user), "role", "root" (of an account, for one task)
     arn: str
     account: str
     user_id: str
@@ -99,7 +109,16 @@ class Sessions:
                 f"<AssumedRoleId>{escape(new.user_id)}</AssumedRoleId></AssumedRoleUser>"
             )
             return _xml(action, _credentials(new) + named), new.credentials.access_key
+        if action == "AssumeRoot":
+            new = self._root_session(principal, form, now, lifetime)
+            return _xml(action, _credentials(new)), new.credentials.access_key
         raise Refusal("InvalidAction", f"Could not find operation {action}", 400)
+
+    def grant(self, arn: str, seconds: float, now: float) -> Principal:
+        """Make a session of a role for a service that is not STS; `arn` is the session's own."""
+        _, _, _, _, account, what = arn.split(":")
+        _, role, name = what.split("/")
+        return self._session_of(f"arn:aws:iam::{account}:role/{role}", name, now + seconds)
 
     def _user_session(
         self, caller: Principal, form: Mapping[str, str], now: float, lifetime: float | None
@@ -159,14 +178,19 @@ class Sessions:
                 "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
                 400,
             )
-        account = arn.split(":")[4]
+        ends = now + (seconds if lifetime is None else lifetime)
+        return self._session_of(arn, name, ends, form.get("ExternalId", ""))
+
+    def _session_of(self, role: str, name: str, ends: float, external_id: str = "") -> Principal:
+        """Remember a session of a role, here and in moto."""
+        account = role.split(":")[4]
         known = sts_backends[account][PARTITION].assume_role(
             region_name="us-east-1",
             role_session_name=name,
-            role_arn=arn,
+            role_arn=role,
             policy="",
-            duration=seconds,
-            external_id=form.get("ExternalId", ""),
+            duration=3600,  # moto's own sessions outlive ours, which end as `ends` says
+            external_id=external_id,
         )
         new = Principal(
             kind="role",
@@ -175,9 +199,29 @@ class Sessions:
             user_id=known.user_id,
             credentials=_mint(),
             moto=Credentials(known.access_key_id, known.secret_access_key, known.session_token),
-            trusted_as=(known.arn, arn),
-            expires=now + (seconds if lifetime is None else lifetime),
+            trusted_as=(known.arn, role),
+            expires=ends,
         )
+        self._principals[new.credentials.access_key] = new
+        return new
+
+    def _root_session(
+        self, caller: Principal, form: Mapping[str, str], now: float, lifetime: float | None
+    ) -> Principal:
+        account = form.get("TargetPrincipal", "")
+        seconds = int(form.get("DurationSeconds") or ROOT_MAX)
+        task = form.get("TaskPolicyArn.arn", "").removeprefix(
+            f"arn:{PARTITION}:iam::aws:policy/root-task/"
+        )
+        if task not in ROOT_TASKS or not 0 < seconds <= ROOT_MAX:
+            raise Refusal("ValidationError", f"no root session for {task}, {seconds} s", 400)
+        root = f"arn:{PARTITION}:iam::{account}:root"
+        _check(caller, "sts:AssumeRoot", root)
+        # moto has no root sessions: it knows this one as a role that may do the task.
+        stand_in = _role_of_task(account, task)
+        ends = now + (seconds if lifetime is None else lifetime)
+        held = self._session_of(stand_in, "root", ends)
+        new = held._replace(kind="root", arn=root, user_id=account, trusted_as=(root,))
         self._principals[new.credentials.access_key] = new
         return new
 
@@ -196,7 +240,7 @@ class Sessions:
 def policies(principal: Principal) -> list[Any]:
     """Return the identity policies that moto holds for a principal."""
     key = principal.moto.access_key
-    if principal.kind == "role":
+    if principal.kind in ("role", "root"):
         headers = {"X-Amz-Security-Token": principal.moto.token or ""}
         return list(
             AssumedRoleAccessKey(principal.account, PARTITION, key, headers).collect_policies()
@@ -220,6 +264,20 @@ def _check(
             "AccessDenied",
             f"User: {principal.arn} is not authorized to perform: {action} on resource: {resource}",
         )
+
+
+def _role_of_task(account: str, task: str) -> str:
+    """Return a role of moto that may do a root task, made when it is first needed."""
+    backend, name = iam_backends[account][PARTITION], f"root-{task}"
+    arn = f"arn:{PARTITION}:iam::{account}:role/{name}"
+    try:
+        backend.get_role_by_arn(arn)
+    except NotFoundException:
+        backend.create_role(name, "{}", "/", None, "", [], "3600")
+        statement = {"Effect": "Allow", "Action": ROOT_TASKS[task], "Resource": "*"}
+        document = {"Version": "2012-10-17", "Statement": [statement]}
+        backend.put_role_policy(name, "task", json.dumps(document))
+    return arn
 
 
 def _duration(form: Mapping[str, str], *, default: int, top: int) -> int:
