@@ -28,7 +28,7 @@ from tests.fakes import sigv4
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 START_URL = "https://acme.awsapps.com/start"
 REGION = "eu-west-1"
-_ROUTES = {
+ROUTES = {
     ("POST", "/client/register"): ("sso-oidc", "RegisterClient"),
     ("POST", "/device_authorization"): ("sso-oidc", "StartDeviceAuthorization"),
     ("POST", "/token"): ("sso-oidc", "CreateToken"),
@@ -69,6 +69,7 @@ class Portal:
         self.token_seconds = 28800
         self.role_seconds = 3600
         self.delay = 0.0
+        self.skew = 0.0
         # Who makes the sessions of roles; an AWS that enforces IAM can take the place of ours.
         self.mint: Callable[[str, float], tuple[str, str, str]] = _made_up
         self.errors: list[tuple[str, str, int]] = []
@@ -90,6 +91,10 @@ class Portal:
     def actions(self) -> list[str]:
         """Return the operations that were asked, in order; errors as `Operation!Code`."""
         return [c.action + (f"!{c.error}" if c.error else "") for c in self.calls]
+
+    def now(self) -> float:
+        """Return the portal's time, which may be `skew` seconds ahead of the client's."""
+        return time.time() + self.skew
 
     def revoke(self) -> None:
         """End every session at the portal."""
@@ -113,8 +118,8 @@ class Portal:
         parts = urlsplit(request.target)
         if parts.path == "/authorize":
             return self._authorize(dict(parse_qsl(parts.query, keep_blank_values=True)))
-        if (request.method, parts.path) in _ROUTES:
-            service, action = _ROUTES[request.method, parts.path]
+        if (request.method, parts.path) in ROUTES:
+            service, action = ROUTES[request.method, parts.path]
         else:
             service, action = "sts", dict(parse_qsl(request.body.decode())).get("Action", "?")
         model = self._models[service].operation_model(action)
@@ -135,7 +140,7 @@ class Portal:
                     _check(found, model.output_shape)
             except Refusal as refusal:
                 self.calls.append(Call(action, params, signer, refusal.code))
-                return _refused(service, refusal)
+                return refused(service, refusal)
             self.calls.append(Call(action, params, signer, None))
         return _written(service, action, found)
 
@@ -156,7 +161,7 @@ class Portal:
         if request.headers.get("x-amz-security-token") != token:
             raise Refusal("InvalidClientTokenId", 403)
         try:
-            sigv4.verify(request, signed, secret, token, time.time())
+            sigv4.verify(request, signed, secret, token, self.now())
         except sigv4.BadSignature as error:
             raise Refusal(str(error), 403) from None
         return principal
@@ -182,7 +187,7 @@ class Portal:
         client, secret = secrets.token_hex(8), secrets.token_hex(16)
         assert params["clientType"] == "public"
         self._clients[client] = (secret, tuple(params["grantTypes"]))
-        now = int(time.time())
+        now = int(self.now())
         return {
             "clientId": client,
             "clientSecret": secret,
@@ -288,7 +293,7 @@ class Portal:
                 "accessKeyId": key,
                 "secretAccessKey": secret,
                 "sessionToken": token,
-                "expiration": int((time.time() + self.role_seconds) * 1000),
+                "expiration": int((self.now() + self.role_seconds) * 1000),
             }
         }
 
@@ -321,7 +326,7 @@ class Portal:
                 "AccessKeyId": key,
                 "SecretAccessKey": secret,
                 "SessionToken": token,
-                "Expiration": datetime.fromtimestamp(time.time() + 900, UTC),
+                "Expiration": datetime.fromtimestamp(self.now() + 900, UTC),
             }
         }
 
@@ -392,7 +397,8 @@ def _written(service: str, action: str, found: Any) -> tuple[int, dict[str, str]
     return 200, {"Content-Type": "application/json"}, json.dumps(found).encode()
 
 
-def _refused(service: str, refusal: Refusal) -> tuple[int, dict[str, str], bytes]:
+def refused(service: str, refusal: Refusal) -> tuple[int, dict[str, str], bytes]:
+    """Return how a service writes an error."""
     if service == "sts":
         text = f"<ErrorResponse><Error><Code>{_xml(refusal.code)}</Code><Message>no</Message></Error></ErrorResponse>"
         return refusal.status, {"Content-Type": "text/xml"}, text.encode()
