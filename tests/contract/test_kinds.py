@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -116,10 +118,19 @@ def _job(lab: Lab) -> dict[str, Any]:
     return {"kind": "github/oidc", "spec": {"audience": "sts.amazonaws.com"}}
 
 
+def _token_file(lab: Lab) -> dict[str, Any]:
+    path = Path(lab.environ["HOME"], "token")
+    parts = ({"alg": "none"}, {"aud": "sts.amazonaws.com", "exp": NOW + 60})
+    encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts]
+    path.write_bytes(b".".join([*encoded, b"signature"]))
+    return {"kind": "oidc", "spec": {"audience": "sts.amazonaws.com", "file": str(path)}}
+
+
 ROWS = {
     "aws/iam-identity-center": Row(_portal, _nothing, "aws-sso"),
     "aws/permission-set": Row(_permission_set, _portal_token, "aws"),
     "aws/assume-root": Row(_root, _management, "aws"),
+    "oidc": Row(_token_file, _nothing, "oidc"),
     "github/oidc": Row(_job, _nothing, "oidc"),
     "aws/user": Row(_user, _nothing, "aws"),
     "aws/assume-role": Row(_role, _user_credential, "aws"),

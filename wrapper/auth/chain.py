@@ -26,7 +26,7 @@ AMBIENT_POINTERS = (
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_EC2_METADATA_DISABLED", "AWS_REGION",
     "AWS_DEFAULT_REGION",
 )  # fmt: skip
-# What tells one CI job from another; secret, so that only a digest of them is ever used.
+# What tells one GitHub job from another; secret, so that only a digest of them is ever used.
 JOB_VARIABLES = (
     "ACTIONS_ID_TOKEN_REQUEST_URL",
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
@@ -94,6 +94,10 @@ def keys(steps: Sequence[Entry], realm: str, environ: Mapping[str, str]) -> tupl
             inputs.append([environ.get(name, "") for name in names])
         elif entry.kind == "github/oidc":  # another job is another caller
             inputs.append(_digest([environ.get(name, "") for name in JOB_VARIABLES]))
+        elif entry.kind == "oidc":
+            from wrapper.auth.kinds import _ci
+
+            inputs.append(_digest(_ci.caller(entry.raw.get("spec") or {}, environ)))
         found.append(None if entry.kind in kinds.UNSTORED else _digest(inputs))
     return tuple(found)
 
@@ -329,6 +333,8 @@ def restore(written: Sequence[Mapping[str, Any]], environ: Mapping[str, str]) ->
                 given[key] = references.restore(given[key], environ)
         if given:
             raw["credentials"] = given
+        if isinstance(raw.get("password"), Mapping):
+            raw["password"] = references.restore(raw["password"], environ)
         at = Location(*step["at"]) if step.get("at") else None
         entry = Entry(step["role"], step["name"], step["kind"], raw, at)
         found.append(Link(entry, kinds.module(entry).parse(entry.name, raw), step["key"]))

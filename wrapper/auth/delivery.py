@@ -40,7 +40,7 @@ def environment(auth: Auth, name: str, world: World) -> EnvDelta:
         spec = module.parse(name, entry.raw)
         delta = module.environment(spec, Credential("", {}), world)
     own = EnvDelta(set=own_variables(entry.raw))
-    return EnvDelta(unset=_withheld(auth, name)).then(delta).then(own)
+    return EnvDelta(unset=withheld(auth, name)).then(delta).then(own)
 
 
 def printed(auth: Auth, name: str, world: World) -> EnvDelta:
@@ -67,7 +67,7 @@ def printed(auth: Auth, name: str, world: World) -> EnvDelta:
         quiet += ["AWS_REGION", "AWS_DEFAULT_REGION"]  # Source: reference/atmos-auth.md 5.5
     values = {k: v for k, v in delta.set.items() if k not in quiet}
     # What only the wrapper may see is taken from programs, not from the shell that asks.
-    unset = delta.unset - frozenset(quiet) - _withheld(auth, name)
+    unset = delta.unset - frozenset(quiet) - withheld(auth, name)
     return EnvDelta(values, unset, delta.files, delta.secret)
 
 
@@ -86,16 +86,19 @@ def _text(value: Any) -> str:
     return ("true" if value else "false") if isinstance(value, bool) else str(value)
 
 
-def _withheld(auth: Auth, name: str) -> frozenset[str]:
+def withheld(auth: Auth, name: str) -> frozenset[str]:
     """Return the variables that only the wrapper may see (design 6)."""
     from wrapper.auth import chain
 
     try:
-        root = chain.entries(auth, name)[0].kind
+        root = chain.entries(auth, name)[0]
     except WrapError:
-        root = ""
-    tokens = chain.JOB_VARIABLES
-    return auth.withheld | frozenset(tokens if root == "github/oidc" else ())
+        return auth.withheld
+    if root.kind == "oidc":
+        from wrapper.auth.kinds import _ci
+
+        return auth.withheld | _ci.secrets(root.raw.get("spec") or {})
+    return auth.withheld | frozenset(chain.JOB_VARIABLES if root.kind == "github/oidc" else ())
 
 
 # ---- AWS ------------------------------------------------------------------------------------------

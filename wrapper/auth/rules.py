@@ -137,6 +137,14 @@ def _assume_root(entry: Entry) -> Iterator[Finding]:
         )
 
 
+def _oidc(entry: Entry) -> Iterator[Finding]:
+    from wrapper.auth.kinds import oidc
+
+    spec = entry.raw.get("spec")
+    for key, message, hint in oidc.faults(spec if isinstance(spec, Mapping) else {}):
+        yield Finding(("spec", key), message, hint=hint)
+
+
 def _saml(entry: Entry) -> Iterator[Finding]:
     url = entry.raw.get("url")
     if isinstance(url, str) and url and not re.match(r"[a-zA-Z][\w+.-]*://[^/\s]+", url):
@@ -191,6 +199,7 @@ _KINDS = {
     "aws/permission-set": _permission_set,
     "aws/assume-root": _assume_root,
     "aws/saml": _saml,
+    "oidc": _oidc,
     "azure/cli": _azure,
     "azure/device-code": _azure,
     "azure/interactive": _azure,

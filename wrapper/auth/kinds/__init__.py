@@ -39,6 +39,7 @@ KINDS: Mapping[str, str] = {
     "aws/permission-set": "aws_permission_set",
     "aws/assume-root": "aws_assume_root",
     "github/oidc": "github_oidc",
+    "oidc": "oidc",
     "aws/user": "aws_user",
     "aws/assume-role": "aws_assume_role",
     "aws/ambient": "aws_ambient",
@@ -51,6 +52,7 @@ PROVIDER_KINDS = (
     "aws/iam-identity-center",
     "aws/saml",
     "github/oidc",
+    "oidc",
     "azure/cli",
     "azure/device-code",
     "azure/interactive",
@@ -92,7 +94,7 @@ STANDALONE = frozenset(
     )
 )
 # Kinds whose own credential is never stored; what was signed with it is.
-UNSTORED = frozenset(("aws/ambient", "ambient", "github/oidc", "aws/iam-identity-center"))
+UNSTORED = frozenset(("aws/ambient", "ambient", "github/oidc", "oidc", "aws/iam-identity-center"))
 # Identities that get a profile in the private AWS configuration file.
 AWS_PROFILES = frozenset(("aws/permission-set", "aws/assume-role", "aws/assume-root", "aws/user"))
 

@@ -25,6 +25,22 @@ def fetch(
 
     Raises: Unreached when there is no answer.
     """
+    status, _, found = answer(url, world, headers=headers, body=body, seconds=seconds)
+    return status, found
+
+
+def answer(
+    url: str,
+    world: World,
+    *,
+    headers: Mapping[str, str] | None = None,
+    body: bytes | None = None,
+    seconds: float = 10.0,
+) -> tuple[int, Mapping[str, str], bytes]:
+    """Return status, headers (names in lower case) and body, as `fetch` does.
+
+    Raises: Unreached when there is no answer.
+    """
     import http.client
     import ssl
     import urllib.error
@@ -34,23 +50,26 @@ def fetch(
         def redirect_request(self, *_: Any) -> None:
             """Follow nothing: a token in a header must not go elsewhere."""
 
-    given = _aws.authorities(world.environ)
     try:
-        context = ssl.create_default_context(cafile=given)
+        context = ssl.create_default_context(cafile=_aws.authorities(world.environ))
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler(_aws.proxies(url, world.environ)),
             urllib.request.HTTPSHandler(context=context),
             Stay(),
         )
         request = urllib.request.Request(url, data=body, headers=dict(headers or {}))  # noqa: S310
-        with opener.open(request, timeout=seconds) as answer:
-            return int(answer.status), answer.read(LIMIT)
+        with opener.open(request, timeout=seconds) as given:
+            return int(given.status), _named(given.headers), given.read(LIMIT)
     except urllib.error.HTTPError as error:
         with error:
-            return error.code, error.read(LIMIT)
+            return error.code, _named(error.headers), error.read(LIMIT)
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise Unreached(f"{type(error).__name__}: {reason}") from error
+
+
+def _named(headers: Any) -> dict[str, str]:
+    return {str(name).lower(): str(value) for name, value in headers.items()}
 
 
 class Unreached(Exception):

@@ -119,7 +119,7 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
     if base is None or base.cloud not in ("aws", "oidc"):
         raise ConfigError(
             f'identity "{spec.name}": a role needs AWS credentials or an OIDC token to start from',
-            hint="let `via` name an AWS identity or a provider of kind github/oidc",
+            hint="let `via` name an AWS identity or a provider of kind github/oidc or oidc",
         )
     region = spec.region or base.region or _aws.DEFAULT_REGION
     signer = base if base.cloud == "aws" else None

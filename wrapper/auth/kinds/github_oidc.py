@@ -9,14 +9,15 @@ import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from wrapper.auth.kinds import _http
+from wrapper.auth.kinds import _http, _jwt
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError, ConfigError, NeedsLogin
 from wrapper.world import World
 
-CLOUD = "oidc"
+CLOUD = _jwt.CLOUD
 ATTEMPTS = 4
+LONGEST_WAIT = 30.0
 _PAUSE = 0.5
 
 
@@ -46,18 +47,21 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # 
     Raises: NeedsLogin outside a job that may ask, AuthError.
     """
     environ = world.environ
-    given = environ.get("ACTIONS_ID_TOKEN", "")
     if environ.get("GITHUB_ACTIONS") != "true":
         raise NeedsLogin(
             f'provider "{spec.name}": github/oidc signs in only in a GitHub Actions job',
             hint="GITHUB_ACTIONS is not `true` here; elsewhere use another identity",
         )
-    token = given or _asked(spec, world)
-    fields = {"web_identity_token": token, "provider": spec.name}
-    return Credential(CLOUD, fields, None, "", spec.region, world.now())
+    token = environ.get("ACTIONS_ID_TOKEN") or requested(spec.name, spec.audience, world)
+    return _jwt.credential(spec.name, token, spec.region, world.now())
 
 
-def _asked(spec: Spec, world: World) -> str:
+def requested(name: str, audience: str, world: World) -> str:
+    """Ask GitHub for a token of this job; a refusal that may pass is waited for, with jitter.
+
+    `name` is the provider's. Raises: NeedsLogin when the job may not ask, AuthError.
+    Source: docs.github.com/actions/reference/security/oidc.
+    """
     import random
     from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -65,8 +69,8 @@ def _asked(spec: Spec, world: World) -> str:
     address = world.environ.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")
     parts = urlsplit(address)
     missing = [
-        name
-        for name, value in (
+        variable
+        for variable, value in (
             ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", bearer),
             ("ACTIONS_ID_TOKEN_REQUEST_URL", address),
         )
@@ -74,36 +78,44 @@ def _asked(spec: Spec, world: World) -> str:
     ]
     if missing:
         raise NeedsLogin(
-            f'provider "{spec.name}": {" and ".join(missing)} not set: this job may not sign in',
+            f'provider "{name}": {" and ".join(missing)} not set: this job may not sign in',
             hint="the job needs `permissions: {id-token: write}`; programs that it starts never see them",
         )
     if parts.scheme != "https" or not parts.hostname:
-        raise AuthError(f'provider "{spec.name}": ACTIONS_ID_TOKEN_REQUEST_URL is no https address')
+        raise AuthError(f'provider "{name}": ACTIONS_ID_TOKEN_REQUEST_URL is no https address')
     query = [(k, v) for k, v in parse_qsl(parts.query) if k != "audience"]
-    url = urlunsplit(parts._replace(query=urlencode([*query, ("audience", spec.audience)])))
-    headers = {"Authorization": f"bearer {bearer}", "Accept": "application/json"}
+    url = urlunsplit(parts._replace(query=urlencode([*query, ("audience", audience)])))
+    sent = {"Authorization": f"bearer {bearer}", "Accept": "application/json"}
     for attempt in range(1, ATTEMPTS + 1):
+        wait = _PAUSE * 2 ** (attempt - 1) * (0.5 + random.random() / 2)  # noqa: S311
         try:
-            status, body = _http.fetch(url, world, headers=headers)
+            status, headers, body = _http.answer(url, world, headers=sent)
         except _http.Unreached as error:
             if attempt == ATTEMPTS:
-                what = f'provider "{spec.name}": the OIDC token of this job'
+                what = f'provider "{name}": the OIDC token of this job'
                 raise _http.unreachable(what, url, error) from error
         else:
             token = _http.json_of(body).get("value")
             if status == 200 and isinstance(token, str) and token:
                 return token
             if (status < 500 and status != 429) or attempt == ATTEMPTS:
-                raise _refused(spec, status)
-        time.sleep(_PAUSE * 2 ** (attempt - 1) * (0.5 + random.random() / 2))  # noqa: S311
+                raise _refused(name, status)
+            wait = max(wait, _asked_to_wait(headers))
+        time.sleep(wait)
     raise AssertionError
 
 
-def _refused(spec: Spec, status: int) -> AuthError:
+def _asked_to_wait(headers: Mapping[str, str]) -> float:
+    """Return the seconds of `Retry-After`, not more than a job can spare."""
+    given = headers.get("retry-after", "").strip()
+    return min(float(given), LONGEST_WAIT) if given.isdecimal() else 0.0
+
+
+def _refused(name: str, status: int) -> AuthError:
     if status == 200:
-        return AuthError(f'provider "{spec.name}": GitHub answered without a token')
+        return AuthError(f'provider "{name}": GitHub answered without a token')
     return AuthError(
-        f'provider "{spec.name}": GitHub refused the OIDC token of this job (HTTP {status})',
+        f'provider "{name}": GitHub refused the OIDC token of this job (HTTP {status})',
         hint="the job needs `permissions: {id-token: write}`, and the request token ends with it",
     )
 

@@ -1,0 +1,67 @@
+"""A token that a program prints: run with the shell's environment, for a limited time and size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wrapper.errors import AuthError
+from wrapper.world import World
+
+SECONDS = 60.0
+# A token is a few kilobytes; more than this is no token.
+LIMIT = 1 << 16
+
+
+def printed(what: str, argv: Sequence[str], world: World, hint: str) -> str:
+    """Return what a program prints, without the white space around it.
+
+    What it says on stderr is shown as it is. `what` begins the errors. Raises: AuthError.
+    """
+    import os
+    import signal
+    import subprocess
+    import threading
+
+    try:
+        running = subprocess.Popen(
+            list(argv),
+            env=dict(world.environ),
+            cwd=world.cwd or None,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        reason = "is not in PATH" if isinstance(error, FileNotFoundError) else str(error.strerror)
+        raise AuthError(f"{what}: {argv[0]} {reason}", hint=hint) from error
+    late = threading.Event()
+
+    def end() -> None:
+        try:  # what it started may hold the pipe open
+            os.killpg(running.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+    def too_late() -> None:
+        late.set()
+        end()
+
+    timer = threading.Timer(SECONDS, too_late)
+    timer.daemon = True
+    timer.start()
+    assert running.stdout is not None
+    with running.stdout as stream:
+        found = stream.read(LIMIT + 1)
+    if len(found) > LIMIT:
+        end()
+    status = running.wait()
+    timer.cancel()
+    if late.is_set():
+        raise AuthError(f"{what}: {argv[0]} did not end within {SECONDS:.0f} s", hint=hint)
+    if len(found) > LIMIT:
+        raise AuthError(f"{what}: {argv[0]} printed more than a token", hint=hint)
+    text = found.decode("utf-8", "replace").strip()
+    if status or not text:
+        told = f"ended with status {status}" if status else "printed nothing"
+        raise AuthError(f"{what}: {argv[0]} {told}", hint=hint)
+    return text
