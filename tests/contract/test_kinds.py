@@ -86,6 +86,16 @@ def _portal(lab: Lab) -> dict[str, Any]:
     }
 
 
+def _saml(lab: Lab) -> dict[str, Any]:
+    return {
+        "kind": "aws/saml",
+        "url": "https://idp.example.com/aws",
+        "region": portal.REGION,
+        "username": "alice",
+        "password": "no one reads this",
+    }
+
+
 def _permission_set(lab: Lab) -> dict[str, Any]:
     return {
         "kind": "aws/permission-set",
@@ -128,6 +138,7 @@ def _token_file(lab: Lab) -> dict[str, Any]:
 
 ROWS = {
     "aws/iam-identity-center": Row(_portal, _nothing, "aws-sso"),
+    "aws/saml": Row(_saml, _nothing, "aws-saml"),
     "aws/permission-set": Row(_permission_set, _portal_token, "aws"),
     "aws/assume-root": Row(_root, _management, "aws"),
     "oidc": Row(_token_file, _nothing, "oidc"),
@@ -202,7 +213,8 @@ def test_obtain_gives_a_credential_that_shows_no_secret(kind: str, lab: Lab, wor
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_a_spec_shows_no_secret(kind: str, lab: Lab) -> None:
     raw = ROWS[kind].raw(lab)
-    secret = raw.get("credentials", {}).get("secret_access_key", "no secret at all")
+    keys = {**raw, **raw.get("credentials", {})}
+    secret = keys.get("secret_access_key", keys.get("password", "no secret at all"))
     assert secret not in repr(module(entry(kind, raw)).parse("dev", raw))
 
 

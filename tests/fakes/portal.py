@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import botocore.session
@@ -37,6 +37,9 @@ ROUTES = {
     ("GET", "/federation/credentials"): ("sso", "GetRoleCredentials"),
     ("POST", "/logout"): ("sso", "Logout"),
 }
+
+
+P = TypeVar("P", bound="Portal")
 
 
 class Call(NamedTuple):
@@ -408,8 +411,14 @@ def refused(service: str, refusal: Refusal) -> tuple[int, dict[str, str], bytes]
 
 @contextmanager
 def running() -> Iterator[Portal]:
-    """Serve a portal on a loopback port until the block ends."""
-    portal = Portal()
+    """Serve a new portal on a loopback port until the block ends."""
+    with served(Portal()) as portal:
+        yield portal
+
+
+@contextmanager
+def served(portal: P) -> Iterator[P]:
+    """Serve a portal, or what is built on one."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

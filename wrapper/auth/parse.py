@@ -43,7 +43,7 @@ def read(
     _section(section, places, problems, warnings)
     providers = _entries("provider", section.get("providers"), places, problems, warnings)
     identities = _entries("identity", section.get("identities"), places, problems, warnings)
-    withheld = _secrets(identities, places, world)
+    withheld = _secrets(identities, places, world) | _provider_passwords(providers, places, world)
     _keyrings(identities, section, realm, world)
     entries = (*providers.values(), *identities.values())
     for entry in entries:
@@ -256,6 +256,23 @@ def _secrets(identities: dict[str, Entry], places: Places, world: World) -> froz
     return frozenset(variables)
 
 
+def _provider_passwords(
+    providers: dict[str, Entry], places: Places, world: World
+) -> frozenset[str]:
+    """Put references in place of providers' passwords; return the variables that hold them."""
+    variables: set[str] = set()
+    for name, entry in providers.items():
+        raw = references.evaluated(entry.raw, world.environ)
+        given = entry.raw.get("password")
+        if "password" in entry.raw and not isinstance(given, Mapping | list):
+            found = places.layer(("providers", name, "password"))
+            path, keys = (found[0].path, (*found[0].prefix, *found[1])) if found else ("", ())
+            raw["password"] = references.trace(given, path, keys, world.environ)
+            variables |= {raw["password"].variable} - {""}
+        providers[name] = entry._replace(raw=raw)
+    return frozenset(variables)
+
+
 def _keyrings(
     identities: dict[str, Entry], section: Mapping[str, Any], realm: str, world: World
 ) -> None:
@@ -355,6 +372,9 @@ def _unfit(entry: Entry, step: Entry, places: Places) -> list[Problem]:
     if step.kind == "aws/iam-identity-center" and entry.kind in rules.NEEDS_AWS:
         message = f"{entry.title} needs AWS credentials, and an SSO provider gives none by itself"
         hint = "go via an aws/permission-set of that provider: `via: {identity: …}`"
+    elif step.kind == "aws/saml" and entry.kind == "aws/assume-root":
+        message = f"{entry.title} needs AWS credentials, and a SAML provider gives none by itself"
+        hint = "go via an aws/assume-role of that provider: `via: {identity: …}`"
     elif entry.kind == "aws/permission-set" and step.kind != "aws/iam-identity-center":
         message = f"{entry.title} goes via {step.title}, which is no SSO provider"
         hint = "write `via: {provider: …}` with a provider of kind aws/iam-identity-center"

@@ -36,6 +36,7 @@ class Kind(Protocol):
 # Kind -> module below `wrapper.auth.kinds`.
 KINDS: Mapping[str, str] = {
     "aws/iam-identity-center": "aws_sso",
+    "aws/saml": "aws_saml",
     "aws/permission-set": "aws_permission_set",
     "aws/assume-root": "aws_assume_root",
     "github/oidc": "github_oidc",
@@ -94,7 +95,9 @@ STANDALONE = frozenset(
     )
 )
 # Kinds whose own credential is never stored; what was signed with it is.
-UNSTORED = frozenset(("aws/ambient", "ambient", "github/oidc", "oidc", "aws/iam-identity-center"))
+UNSTORED = frozenset(
+    ("aws/ambient", "ambient", "github/oidc", "oidc", "aws/iam-identity-center", "aws/saml")
+)
 # Identities that get a profile in the private AWS configuration file.
 AWS_PROFILES = frozenset(("aws/permission-set", "aws/assume-role", "aws/assume-root", "aws/user"))
 

@@ -116,6 +116,10 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
+    if base is not None and base.cloud == "aws-saml":
+        from wrapper.auth.kinds import _saml_role
+
+        return _saml_role.assumed(spec, base, world)
     if base is None or base.cloud not in ("aws", "oidc"):
         raise ConfigError(
             f'identity "{spec.name}": a role needs AWS credentials or an OIDC token to start from',
