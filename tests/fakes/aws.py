@@ -110,6 +110,12 @@ class Fake:
         key, secret, token = self._ask("session", arn=arn, seconds=seconds)
         return str(key), str(secret), str(token)
 
+    def issuer(
+        self, account: str, url: str, keys: Mapping[str, Any], audiences: Sequence[str]
+    ) -> None:
+        """Let an account know an issuer of OIDC tokens by its JWKS."""
+        self._ask("issuer", account=account, url=url, keys=keys, audiences=list(audiences))
+
     def revoke(self, access_key_id: str) -> None:
         """Make a key unknown to AWS."""
         self._ask("revoke", access_key_id=access_key_id)

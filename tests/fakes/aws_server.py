@@ -33,7 +33,7 @@ from moto.moto_server.werkzeug_app import (
 from moto.s3.models import s3_backends
 from werkzeug.serving import make_server
 
-from tests.fakes import sigv4
+from tests.fakes import sigv4, web_identity
 from tests.fakes.aws import alias
 from tests.fakes.sts import PARTITION, Principal, Refusal, Sessions
 
@@ -65,7 +65,7 @@ class Gate:
         self, environ: dict[str, Any], request: sigv4.Request, start: Start
     ) -> Iterable[bytes]:
         signed = sigv4.read(request.headers.get("authorization", ""))
-        service = signed.service if signed else "s3"
+        service = signed.service if signed else _unsigned(request)
         form = dict(parse_qsl(request.body.decode("utf-8", "replace"))) if service == "sts" else {}
         action, params = _action(service, request, form)
         record: dict[str, Any] = {
@@ -81,6 +81,8 @@ class Gate:
             "granted": None,
         }
         try:
+            if action == "AssumeRoleWithWebIdentity":
+                return self._federated(form, start, record)
             principal = self._authenticate(request, signed)
             record["signer"], record["kind"] = principal.arn, principal.kind
             rule = self._rule(f"{service}:{action}", principal.arn)
@@ -101,6 +103,18 @@ class Gate:
             return _refuse(service, refusal, start)
         finally:
             self._write(record)
+
+    def _federated(
+        self, form: dict[str, str], start: Start, record: dict[str, Any]
+    ) -> Iterable[bytes]:
+        rule = self._rule("sts:AssumeRoleWithWebIdentity", "")
+        time.sleep(rule.get("delay", 0))
+        if "code" in rule:
+            raise Refusal(rule["code"], rule.get("message", "scripted"), rule["status"])
+        text, new = self.sessions.federated(form, time.time(), rule.get("lifetime"))
+        record["granted"] = alias(new.credentials.access_key)
+        start("200 OK", [("Content-Type", "text/xml")])
+        return [text.encode()]
 
     def _authenticate(self, request: sigv4.Request, signed: sigv4.Signed | None) -> Principal:
         if signed is None:
@@ -231,6 +245,10 @@ class Gate:
         made = self.sessions.grant(arn, seconds, time.time()).credentials
         return [made.access_key, made.secret_key or "", made.token or ""]
 
+    def do_issuer(self, account: str, url: str, keys: dict[str, Any], audiences: list[str]) -> None:
+        """Let an account know an issuer of OIDC tokens."""
+        self.sessions.add_issuer(account, url, web_identity.Trusted(keys, audiences))
+
     def do_revoke(self, access_key_id: str) -> None:
         """Make a key unknown."""
         self.sessions.revoke(access_key_id)
@@ -274,12 +292,18 @@ def _request(environ: dict[str, Any]) -> sigv4.Request:
     return sigv4.Request(environ["REQUEST_METHOD"], environ["REQUEST_URI"], headers, body)
 
 
+def _unsigned(request: sigv4.Request) -> str:
+    """Return whom a request without a signature is for: a form is for STS."""
+    form = request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+    return "sts" if form and request.method == "POST" else "s3"
+
+
 def _action(
     service: str, request: sigv4.Request, form: dict[str, str]
 ) -> tuple[str, dict[str, str]]:
     """Return the name of the operation, and its parameters without what is secret."""
     if service == "sts":
-        hidden = ("Action", "Version", "TokenCode")
+        hidden = ("Action", "Version", "TokenCode", "WebIdentityToken")
         return form.get("Action", ""), {k: v for k, v in form.items() if k not in hidden}
     if service != "s3":
         target = request.headers.get("x-amz-target", "")

@@ -26,7 +26,7 @@ from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
-from tests.fakes import trust
+from tests.fakes import trust, web_identity
 
 PARTITION = "aws"
 CHAINED_MAX = 3600
@@ -70,6 +70,7 @@ class Sessions:
     def __init__(self) -> None:
         self._principals: dict[str, Principal] = {}
         self._mfa: dict[str, tuple[str, str]] = {}  # ARN of a user -> serial number, code
+        self._issuers: dict[str, dict[str, web_identity.Trusted]] = {}  # account -> URL -> issuer
 
     def add_user(self, arn: str, account: str, user_id: str, key: Credentials) -> None:
         """Remember a user's own key."""
@@ -113,6 +114,41 @@ class Sessions:
             new = self._root_session(principal, form, now, lifetime)
             return _xml(action, _credentials(new)), new.credentials.access_key
         raise Refusal("InvalidAction", f"Could not find operation {action}", 400)
+
+    def add_issuer(self, account: str, url: str, trusted: web_identity.Trusted) -> None:
+        """Let an account know an issuer of OIDC tokens."""
+        self._issuers.setdefault(account, {})[url] = trusted
+
+    def federated(
+        self, form: Mapping[str, str], now: float, lifetime: float | None
+    ) -> tuple[str, Principal]:
+        """Answer AssumeRoleWithWebIdentity, which nobody signs. Raises: Refusal."""
+        arn, action = form.get("RoleArn", ""), "AssumeRoleWithWebIdentity"
+        account = arn.split(":")[4] if arn.count(":") >= 5 else ""
+        denied = Refusal("AccessDenied", f"Not authorized to perform sts:{action}")
+        try:
+            web_identity.checked(form)
+            known = self._issuers.get(account, {})
+            claims = web_identity.verified(form["WebIdentityToken"], known, now)
+            role = iam_backends[account][PARTITION].get_role_by_arn(arn)
+        except web_identity.Refused as error:
+            raise Refusal(error.code, error.message, 400) from None
+        except NotFoundException:
+            raise denied from None
+        document = json.loads(role.assume_role_policy_document)
+        caller = (web_identity.provider_arn(account, claims["iss"]),)
+        values = web_identity.condition_values(claims)
+        if not trust.allows(document, f"sts:{action}", caller, values):
+            raise denied
+        seconds = _duration(form, default=3600, top=int(role.max_session_duration or 3600))
+        ends = now + (seconds if lifetime is None else lifetime)
+        new = self._session_of(arn, form["RoleSessionName"], ends)
+        told = (
+            f"<SubjectFromWebIdentityToken>{escape(claims['sub'])}</SubjectFromWebIdentityToken>"
+            f"<AssumedRoleUser><Arn>{escape(new.arn)}</Arn>"
+            f"<AssumedRoleId>{escape(new.user_id)}</AssumedRoleId></AssumedRoleUser>"
+        )
+        return _xml(action, _credentials(new) + told), new
 
     def grant(self, arn: str, seconds: float, now: float) -> Principal:
         """Make a session of a role for a service that is not STS; `arn` is the session's own."""

@@ -39,6 +39,8 @@ def allows(policy: Mapping[str, Any], action: str, caller: Sequence[str], values
 def _principal(principal: Any, caller: Sequence[str]) -> bool:
     if principal == "*":
         return True
+    if any(each in caller for each in _list(principal.get("Federated", []))):
+        return True
     account = caller[0].split(":")[4]
     whole_account = (account, f"arn:aws:iam::{account}:root")
     return any(
