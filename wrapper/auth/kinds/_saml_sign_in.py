@@ -75,8 +75,13 @@ def assertion(
             sessions.remember_failure(f"{file}.failed", error.message, error.hints, world.now())
             raise
         _keep(file, spec, state, world)
-    _memory[file] = found, min(found.ends, world.now() + _LIVES)
+    hold(file, found, world)
     return found, False
+
+
+def hold(file: str, found: Assertion, world: World) -> None:
+    """Keep an assertion in memory for as long as STS takes it."""
+    _memory[file] = found, min(found.ends, world.now() + _LIVES)
 
 
 # ---- the browser's session ------------------------------------------------------------------------
