@@ -134,7 +134,60 @@ def _is_tty(descriptor: int) -> bool:
         return False
 
 
-def _open_browser(url: str) -> bool:
-    import webbrowser
+# They would take the terminal, and show no sign-in page that needs scripts.
+TEXT_BROWSERS = frozenset(("w3m", "lynx", "links", "links2", "elinks", "browsh", "www-browser"))
+# A launcher that fails does so within this many seconds; one that still runs is showing the page.
+_LAUNCH = 2.0
 
-    return webbrowser.open(url)
+
+def browsers(environ: Mapping[str, str], platform: str) -> list[list[str]]:
+    """Return the commands that may show a page, best first; `%s` stands for its address.
+
+    Source: the conventions of BROWSER (Python's webbrowser, xdg-open); text browsers are left out.
+    """
+    import shlex
+
+    found = []
+    for part in environ.get("BROWSER", "").split(os.pathsep):
+        try:
+            argv = shlex.split(part)
+        except ValueError:
+            argv = [part]
+        if argv and os.path.basename(argv[0]) not in TEXT_BROWSERS:
+            found.append(argv if "%s" in part else [*argv, "%s"])
+    if platform == "darwin":
+        found.append(["/usr/bin/open", "%s"])
+    if environ.get("WSL_DISTRO_NAME") or environ.get("WSL_INTEROP"):
+        found += [["wslview", "%s"], ["rundll32.exe", "url.dll,FileProtocolHandler", "%s"]]
+    if environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"):
+        found += [["xdg-open", "%s"], ["gio", "open", "%s"], ["x-www-browser", "%s"]]
+    return found
+
+
+def _open_browser(url: str) -> bool:
+    """Show a page, without waiting until it is closed; say whether a program for it was started."""
+    import shutil
+    import subprocess
+
+    if not url.startswith(("https://", "http://")):
+        return False
+    for command in browsers(os.environ, sys.platform):
+        program = shutil.which(command[0])
+        if program is None:
+            continue
+        argv = [program, *(part.replace("%s", url) for part in command[1:])]
+        null = subprocess.DEVNULL
+        try:
+            # In a session of its own: ctrl-C at our terminal must not close it.
+            child = subprocess.Popen(
+                argv, stdin=null, stdout=null, stderr=null, start_new_session=True
+            )
+        except OSError:
+            continue
+        try:
+            if child.wait(_LAUNCH):
+                continue
+        except subprocess.TimeoutExpired:
+            child.returncode = 0  # it goes on without us; nobody waits for it
+        return True
+    return False

@@ -189,7 +189,9 @@ def test_a_declined_sign_in_says_so(outside: World, service: Service, place: Pla
     world = desktop(outside, service, {"error": "access_denied"})
     with pytest.raises(AuthError) as caught:
         _signin.obtain(place, world)
-    assert caught.value.message == 'identity "me": the browser answered access_denied'
+    assert caught.value.message == (
+        'identity "me": the sign-in was declined in the browser (access_denied)'
+    )
 
 
 def test_a_wrong_code_is_refused_by_the_service(

@@ -12,13 +12,13 @@ import os
 import secrets
 import select
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from wrapper import files, ui
 from wrapper.auth import sessions
-from wrapper.auth.kinds import _http, _loopback
+from wrapper.auth.kinds import _aws, _http, _loopback
 from wrapper.auth.model import Credential
 from wrapper.errors import AuthError, NeedsLogin
 from wrapper.world import World
@@ -27,7 +27,6 @@ CLIENT = "arn:aws:signin:::devtools/same-device"
 # A refresh token ends with the sign-in that it comes from.
 LIFE = 12 * 3600.0
 _LEFT = 60.0
-_SECONDS = 30.0
 
 
 class Place(NamedTuple):
@@ -149,7 +148,7 @@ def _signed_in(place: Place, file: str, world: World) -> Credential:
     except _Refused as refused:
         raise AuthError(
             f'identity "{place.name}": AWS refused the sign-in: {refused.text}',
-            hint=f"sign in again: atmos-wrap auth login -i {place.name}",
+            hint=refused.advice or f"sign in again: atmos-wrap auth login -i {place.name}",
         ) from refused
     ends = world.now() + LIFE
     return _credential(place, answer, _Kept("", ends, _text_of(key)), file, world)
@@ -166,7 +165,7 @@ def _code(
     while time.monotonic() < ends:
         port, typed = callback.fileno(), world.stdin.fileno()
         ready, _, _ = select.select([port, typed], [], [], 1.0)
-        if port in ready and callback.take(0.5):
+        if port in ready:
             return callback.result(title)
         if typed in ready:
             line = world.stdin.readline()
@@ -203,9 +202,9 @@ def _refreshed(place: Place, kept: _Kept, file: str, world: World) -> Credential
 class _Refused(Exception):
     """An answer of the service that says no."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str, advice: Sequence[str] = ()) -> None:
         super().__init__(code)
-        self.code, self.text = code, text
+        self.code, self.text, self.advice = code, text, advice
 
 
 def _token(place: Place, given: Mapping[str, str], key: Any, world: World) -> Mapping[str, Any]:
@@ -217,17 +216,17 @@ def _token(place: Place, given: Mapping[str, str], key: Any, world: World) -> Ma
         "DPoP": _proof(url, key, world.now()),
     }
     try:
-        status, body = _http.fetch(
-            url, world, headers=headers, body=urlencode(given).encode(), seconds=_SECONDS
-        )
+        body = urlencode(given).encode()
+        status, named, data = _http.fetch(url, world, headers=headers, body=body)
     except _http.Unreached as error:
         raise _http.unreachable(f'identity "{place.name}": the sign-in', url, error) from error
-    answer = _http.json_of(body)
+    answer = _http.json_of(data)
     if status == 200:
         return answer
     code = str(answer.get("error") or answer.get("__type") or f"HTTP {status}")
     said = str(answer.get("error_description") or answer.get("message") or "")
-    raise _Refused(code, f"{code} (HTTP {status}) {said} at {url}".replace("  ", " "))
+    text = f"{code} (HTTP {status}) {said[:300]} at {url}".replace("  ", " ")
+    raise _Refused(code[:100], text, _aws.clock(named.get("date", ""), world))
 
 
 def _credential(
