@@ -88,8 +88,10 @@ def faults(spec: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     if spec.get("file") and not os.path.isabs(str(spec["file"])):
         hint = "programs that renew a session run in other directories"
         found.append(("file", "spec.file must be an absolute path", hint))
-    if spec.get("file") and source not in (None, "", "file"):
-        found.append(("file", f"spec.file has no meaning for source {source}", "take one away"))
+    for key, meant in (("file", ("file",)), ("variable", _ci.NAMED)):
+        if spec.get(key) and source not in (None, "", *meant):
+            hint = "take one of them away"
+            found.append((key, f"spec.{key} has no meaning for source {source}", hint))
     if spec.get("lifetime") is not None:
         if source not in (None, "", "buildkite"):
             hint = f"the lifetime of the tokens of {source} is not ours to choose"
@@ -170,7 +172,7 @@ def _advice(spec: Spec, source: str) -> str:
         "gitlab": f".gitlab-ci.yml: `id_tokens: {{{spec.variable}: {{aud: {spec.audience}}}}}`",
         "bitbucket": f"bitbucket-pipelines.yml: `oidc: {{audiences: [{spec.audience}]}}` in the step "
         "(`oidc: true` is for the audience that the repository's settings show)",
-        "circleci": "without spec.variable the circleci program is asked for one",
+        "circleci": "the circleci program makes one for spec.audience in every job",
         "buildkite": "a job of Buildkite, with buildkite-agent in its PATH",
         "variable": f"let the CI system put a token for {spec.audience} into {spec.variable}",
         "file": f"in a pod: a projected `serviceAccountToken: {{audience: {spec.audience}}}`",
@@ -197,8 +199,7 @@ def _variable(spec: Spec, world: World) -> Token:
 
 
 def _bitbucket(spec: Spec, world: World) -> Token:
-    name = spec.variable or _ci.SYSTEMS["bitbucket"].token
-    return _of_variable(name, spec, "bitbucket", world)
+    return _of_variable(_ci.SYSTEMS["bitbucket"].token, spec, "bitbucket", world)
 
 
 def _circleci(spec: Spec, world: World) -> Token:
@@ -208,10 +209,9 @@ def _circleci(spec: Spec, world: World) -> Token:
     """
     import json
 
-    name = spec.variable or _ci.SYSTEMS["circleci"].token
+    name = _ci.SYSTEMS["circleci"].token
     given = world.environ.get(name, "")
-    fits = spec.audience in _jwt.audiences(_jwt.claims(given.strip()) or {})
-    if fits or spec.variable:
+    if spec.audience in _jwt.audiences(_jwt.claims(given.strip()) or {}):
         return _of_variable(name, spec, "circleci", world)
     argv = ["circleci", "run", "oidc", "get", "--claims", json.dumps({"aud": spec.audience})]
     hint = f"{name} is for another audience, or not set; the program is in every job of CircleCI"

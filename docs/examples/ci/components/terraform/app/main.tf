@@ -1,0 +1,5 @@
+variable "stage" { type = string }
+
+resource "terraform_data" "app" {
+  input = var.stage
+}
