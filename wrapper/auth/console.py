@@ -119,7 +119,7 @@ def sign_in_url(credential: Credential, wish: Wish, world: World) -> str:
     base = f"https://{_domains(credential.region)[0]}/federation"
     asked = urlencode({"Action": "getSigninToken", "Session": json.dumps(session)})
     try:
-        status, body = _http.fetch(f"{base}?{asked}", world)
+        status, _, body = _http.fetch(f"{base}?{asked}", world)
     except _http.Unreached as error:
         raise _http.unreachable("the console", base, error) from error
     token = _http.json_of(body).get("SigninToken")

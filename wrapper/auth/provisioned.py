@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wrapper import files
 from wrapper.auth import sessions
 from wrapper.auth.lookup import truth
+from wrapper.errors import AuthError
 from wrapper.merge import deep_merge
 from wrapper.world import World
 
@@ -134,7 +135,7 @@ def refresh(spec: Spec, token: Credential, world: World) -> int | None:
 
     Nothing is asked of anybody. A failure is told as a warning and keeps the old list: None.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     from wrapper import ui
     from wrapper.auth.kinds import _aws, _sso_token, aws_permission_set
@@ -144,10 +145,15 @@ def refresh(spec: Spec, token: Credential, world: World) -> int | None:
     )
     access = token.fields["access_token"]
     try:
-        accounts = aws_permission_set.accounts(portal, access)
-        found = _assignments(portal, access, accounts, world)
-    except (ClientError, BotoCoreError) as error:
-        ui.warn(world, f'provider "{spec.name}": its identities could not be listed: {error}')
+        what = f'provider "{spec.name}"'
+        accounts = aws_permission_set.accounts(portal, access, what)
+        found = _assignments(portal, access, accounts, what, world)
+    except ClientError as error:
+        said = ": ".join(_aws.refused(error))
+        ui.warn(world, f'provider "{spec.name}": its identities could not be listed: {said}')
+        return None
+    except AuthError as error:
+        ui.warn(world, f"{error.message}; its identities could not be listed")
         return None
     file = path(_sso_token.path(spec.start_url, spec.region, spec.endpoint, world))
     written = {
@@ -162,7 +168,7 @@ def refresh(spec: Spec, token: Credential, world: World) -> int | None:
 
 
 def _assignments(
-    portal: Any, access: str, accounts: Sequence[tuple[str, str]], world: World
+    portal: Any, access: str, accounts: Sequence[tuple[str, str]], what: str, world: World
 ) -> list[Assignment]:
     """Return the sets of all accounts, several accounts at once; a refused account is a warning."""
     from concurrent.futures import ThreadPoolExecutor
@@ -170,17 +176,20 @@ def _assignments(
     from botocore.exceptions import ClientError
 
     from wrapper import ui
+    from wrapper.auth.kinds import _aws, aws_permission_set
 
     def of(account: tuple[str, str]) -> list[Assignment]:
-        pages = portal.get_paginator("list_account_roles").paginate(
-            accessToken=access, accountId=account[0]
-        )
+        asked = {"accessToken": access, "accountId": account[0]}
         try:
-            roles = [str(r.get("roleName", "")) for page in pages for r in page.get("roleList", ())]
+            rows = aws_permission_set.listed(
+                portal, "list_account_roles", "roleList", what, **asked
+            )
         except ClientError as error:
-            ui.warn(world, f"account {account[1]} ({account[0]}) is left out: {error}")
+            said = ": ".join(_aws.refused(error))
+            ui.warn(world, f"account {account[1]} ({account[0]}) is left out: {said}")
             return []
-        return [Assignment(*account, role) for role in roles if role]
+        roles = (row.get("roleName") for row in rows)
+        return [Assignment(*account, role) for role in roles if isinstance(role, str) and role]
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [one for found in pool.map(of, accounts) for one in found]

@@ -51,7 +51,7 @@ def test_the_request_token_is_never_sent_in_the_clear(outside: World) -> None:
 def test_a_service_that_never_answers_is_named_without_its_query(outside: World) -> None:
     with pytest.raises(AuthError) as caught:
         obtain(outside)
-    assert "no answer from https://127.0.0.1:9/token (" in caught.value.message
+    assert "no answer from https://127.0.0.1:9/token: it cannot be" in caught.value.message
 
 
 def test_an_audience_is_required() -> None:

@@ -7,14 +7,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from wrapper.auth.kinds import _bounds
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
-from wrapper.errors import AuthError
+from wrapper.errors import AuthError, WrapError
 from wrapper.world import World
 
 DEFAULT_REGION = "us-east-1"
-CONNECT_TIMEOUT = 5
-READ_TIMEOUT = 15
+# The clock of this machine may differ from that of AWS by so many seconds.
+SKEW = 240.0
+_SHOWN = 300
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
 
@@ -62,9 +64,10 @@ def client(
         session.set_config_variable(
             "sts_regional_endpoints", environ["AWS_STS_REGIONAL_ENDPOINTS"].lower()
         )
+    bounds = _bounds.of(world)
     settings: dict[str, Any] = {
-        "connect_timeout": CONNECT_TIMEOUT,
-        "read_timeout": READ_TIMEOUT,
+        "connect_timeout": bounds.connect,
+        "read_timeout": bounds.answer,
         "retries": _retries(environ, attempts),
         "use_fips_endpoint": _yes(environ, "AWS_USE_FIPS_ENDPOINT"),
         "use_dualstack_endpoint": _yes(environ, "AWS_USE_DUALSTACK_ENDPOINT"),
@@ -85,7 +88,7 @@ def client(
         }
         if credential.fields.get("session_token"):
             keys["aws_session_token"] = credential.fields["session_token"]
-    return session.create_client(
+    made = session.create_client(
         service,
         region_name=region,
         endpoint_url=url or None,
@@ -93,6 +96,26 @@ def client(
         config=Config(**settings),
         **keys,
     )
+    _bounds.bind(made, bounds, authorities(environ), through)
+    return made
+
+
+def call(client: Any, operation: str, what: str, **given: Any) -> Mapping[str, Any]:
+    """Ask AWS, and again when it stumbles; return the answer. `what` begins the text of an error.
+
+    Raises: AuthError without an answer that can be read, botocore's ClientError for a refusal.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        answer: Mapping[str, Any] = getattr(client, operation)(**given)
+    except (ClientError, WrapError):
+        raise
+    except BotoCoreError as error:
+        raise unreachable(what, error, client.meta.endpoint_url) from error
+    except Exception as error:  # its parsers fail by whatever an answer makes them fail
+        raise unreadable(what, client.meta.endpoint_url) from error
+    return answer
 
 
 def _configured_endpoint(service: str, environ: Mapping[str, str]) -> str:
@@ -139,24 +162,27 @@ def _yes(environ: Mapping[str, str], name: str) -> bool:
     return environ.get(name, "").lower() in ("true", "1")
 
 
-def credential(answer: Mapping[str, Any], region: str, principal: str, now: float) -> Credential:
-    """Return the credential of an STS answer. Raises: AuthError when something is missing."""
+def credential(
+    answer: Mapping[str, Any], region: str, principal: str, now: float, what: str = ""
+) -> Credential:
+    """Return the credential of an STS answer.
+
+    Raises: AuthError when something is missing, which begins with `what`.
+    """
+    missing = AuthError(f"{what}: STS answered without a credential".lstrip(": "))
     try:
         given = answer["Credentials"]
-        return Credential(
-            "aws",
-            {
-                "access_key_id": given["AccessKeyId"],
-                "secret_access_key": given["SecretAccessKey"],
-                "session_token": given["SessionToken"],
-            },
-            given["Expiration"].timestamp(),
-            principal,
-            region,
-            now,
-        )
+        fields = {
+            "access_key_id": given["AccessKeyId"],
+            "secret_access_key": given["SecretAccessKey"],
+            "session_token": given["SessionToken"],
+        }
+        expires = given["Expiration"].timestamp()
     except (KeyError, TypeError, AttributeError) as error:
-        raise AuthError("STS answered without a credential") from error
+        raise missing from error
+    if not all(isinstance(value, str) and value for value in fields.values()):
+        raise missing
+    return Credential("aws", fields, expires, principal, region, now)
 
 
 def keys_environment(credential: Credential) -> EnvDelta:
@@ -171,33 +197,92 @@ def keys_environment(credential: Credential) -> EnvDelta:
 
 
 def refused(error: Any) -> tuple[str, str]:
-    """Return code and message of a botocore ClientError."""
+    """Return code and message of a botocore ClientError; a page that answered is cut short."""
     given = error.response.get("Error", {})
-    return str(given.get("Code", "")), " ".join(str(given.get("Message", "")).split())
+    code, message = (" ".join(str(given.get(key, "")).split()) for key in ("Code", "Message"))
+    return code[:_SHOWN], message if len(message) <= _SHOWN else f"{message[:_SHOWN]}…"
+
+
+def advice(error: Any, world: World, own: str | None = None) -> list[str]:
+    """Return what helps against a refusal: of clocks, networks and busy services, then `own`."""
+    about = error.response.get("ResponseMetadata", {})
+    status, headers = about.get("HTTPStatusCode", 0), about.get("HTTPHeaders", {})
+    code = refused(error)[0]
+    found = clock(headers.get("date", ""), world)
+    if status == 429 or "Throttl" in code or code in ("TooManyRequestsException", "SlowDown"):
+        found.append(
+            "AWS is asked too often: try again in a minute (AWS_MAX_ATTEMPTS tries longer)"
+        )
+    elif status >= 500:
+        found.append("the fault is on the side of AWS: try again in a minute")
+    elif headers.get("content-type", "").startswith("text/html") or 300 <= status < 400:
+        found.append("a page of the network answered instead of AWS: see HTTPS_PROXY and the like")
+    return [*found, own] if own else found
+
+
+def clock(date: str, world: World) -> list[str]:
+    """Return advice when the clock of this machine is not that of a service's `Date`."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        ahead = world.now() - parsedate_to_datetime(date).timestamp()
+    except (TypeError, ValueError):
+        return []
+    if abs(ahead) < SKEW:
+        return []
+    way = "ahead of" if ahead > 0 else "behind"
+    return [f"the clock of this machine is {abs(ahead) / 60:.0f} minutes {way} that of AWS: set it"]
+
+
+_REASONS = {
+    "ReadTimeoutError": "it did not answer in time",
+    "ConnectTimeoutError": "it cannot be reached",
+    "EndpointConnectionError": "it cannot be reached",
+    "ConnectionClosedError": "it closed the connection",
+    "ProxyConnectionError": "the proxy cannot be reached",
+}
 
 
 def unreachable(what: str, error: Exception, endpoint: str) -> AuthError:
     """Return the error for a request that was not sent, or got no answer."""
-    if type(error).__name__ == "ParamValidationError":
+    name = type(error).__name__
+    if name == "ParamValidationError":
         # Its first line is a title; the others name parameters and what they may be.
         report = "; ".join(line for line in str(error).splitlines()[1:] if line)
         return AuthError(f"{what}: {report}", hint="see the identity's `principal` and `session`")
-    reason = type(error).__name__
+    if name == "SSLError":
+        cause = str(getattr(error, "kwargs", {}).get("error", "")).partition("[SSL: ")[2]
+        said = cause.partition("(_ssl")[0].rpartition("] ")[2].strip() or "no TLS"
+        return AuthError(
+            f"{what}: {endpoint} cannot be trusted: {said}",
+            hint="AWS_CA_BUNDLE names the certificates of a proxy or a company's own authority",
+        )
     return AuthError(
-        f"{what}: no answer from {endpoint} ({reason})",
+        f"{what}: no answer from {endpoint}: {_REASONS.get(name, name)}",
         hint="check the network, proxy and CA settings (HTTPS_PROXY, AWS_CA_BUNDLE, AWS_ENDPOINT_URL)",
+    )
+
+
+def unreadable(what: str, endpoint: str) -> AuthError:
+    """Return the error for an answer in another form than the service's."""
+    return AuthError(
+        f"{what}: {endpoint} gave an answer that cannot be read",
+        hint="something else may answer there: see HTTPS_PROXY, AWS_ENDPOINT_URL",
     )
 
 
 def caller(credential: Credential | None, region: str, world: World, endpoint: str = "") -> str:
     """Ask STS who a credential is; return the ARN. Raises: AuthError."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     sts = client("sts", region or DEFAULT_REGION, world, credential, endpoint)
     try:
-        return str(sts.get_caller_identity().get("Arn", ""))
+        arn = call(sts, "get_caller_identity", "GetCallerIdentity").get("Arn")
     except ClientError as error:
         code, message = refused(error)
-        raise AuthError(f"STS refused GetCallerIdentity: {code}: {message}") from error
-    except BotoCoreError as error:
-        raise unreachable("GetCallerIdentity", error, sts.meta.endpoint_url) from error
+        raise AuthError(
+            f"STS refused GetCallerIdentity: {code}: {message}", hint=advice(error, world)
+        ) from error
+    if not isinstance(arn, str) or not arn.startswith("arn:"):
+        raise AuthError("GetCallerIdentity: STS answered without an ARN")
+    return arn

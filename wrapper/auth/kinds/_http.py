@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
-from wrapper.auth.kinds import _aws
+from wrapper.auth.kinds import _aws, _bounds
 from wrapper.errors import AuthError
 from wrapper.world import World
 
-# An answer is a small JSON document; more than this is not read.
-LIMIT = 1 << 20
+# Tries of one request, and the seconds (twice as many each time) between them.
+ATTEMPTS = 4
+_PAUSE = 0.5
+# What a service may ask for by `Retry-After`.
+LONGEST_WAIT = 30.0
 
 
 def fetch(
@@ -19,28 +23,40 @@ def fetch(
     *,
     headers: Mapping[str, str] | None = None,
     body: bytes | None = None,
-    seconds: float = 10.0,
-) -> tuple[int, bytes]:
-    """Return status and body; POST with a body, else GET. Redirects are not followed.
+) -> tuple[int, Mapping[str, str], bytes]:
+    """Return status, headers (names in lower case) and body; POST with a body, else GET.
 
+    Redirects are not followed. A service that stumbles or is busy is asked again, with jitter.
     Raises: Unreached when there is no answer.
     """
-    status, _, found = answer(url, world, headers=headers, body=body, seconds=seconds)
-    return status, found
+    import random
+
+    bounds = _bounds.of(world)
+    ends = time.monotonic() + bounds.tries
+    for attempt in range(1, ATTEMPTS + 1):
+        last = attempt == ATTEMPTS or time.monotonic() > ends
+        wait = random.random() * _PAUSE * 2 ** (attempt - 1)  # noqa: S311
+        try:
+            status, named, data = _once(url, world, headers, body, bounds)
+        except Unreached:
+            if last:
+                raise
+        else:
+            if last or (status < 500 and status != 429):
+                return status, named, data
+            given = named.get("retry-after", "").strip()
+            wait = max(wait, min(float(given), LONGEST_WAIT)) if given.isdecimal() else wait
+        time.sleep(wait)
+    raise AssertionError
 
 
-def answer(
+def _once(
     url: str,
     world: World,
-    *,
-    headers: Mapping[str, str] | None = None,
-    body: bytes | None = None,
-    seconds: float = 10.0,
+    headers: Mapping[str, str] | None,
+    body: bytes | None,
+    bounds: _bounds.Bounds,
 ) -> tuple[int, Mapping[str, str], bytes]:
-    """Return status, headers (names in lower case) and body, as `fetch` does.
-
-    Raises: Unreached when there is no answer.
-    """
     import http.client
     import ssl
     import urllib.error
@@ -58,14 +74,34 @@ def answer(
             Stay(),
         )
         request = urllib.request.Request(url, data=body, headers=dict(headers or {}))  # noqa: S310
-        with opener.open(request, timeout=seconds) as given:
-            return int(given.status), _named(given.headers), given.read(LIMIT)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, _named(error.headers), error.read(LIMIT)
-    except (OSError, http.client.HTTPException, ValueError) as error:
+        ends = time.monotonic() + bounds.answer
+        try:
+            given = opener.open(request, timeout=bounds.answer)
+        except urllib.error.HTTPError as error:
+            given = error
+        with given:
+            data = _bounds.read(given.read1, ends)
+            if _bounds.short(data, given.headers.get("Content-Length")):
+                raise http.client.IncompleteRead(data)
+            return int(given.status or 0), _named(given.headers), data
+    except (TimeoutError, http.client.HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        raise Unreached(f"{type(error).__name__}: {reason}") from error
+        raise Unreached(_why(reason)) from error
+
+
+def _why(reason: Any) -> str:
+    import http.client
+    import ssl
+
+    if isinstance(reason, TimeoutError):
+        return "it did not answer in time"
+    if isinstance(reason, ssl.SSLCertVerificationError):
+        return f"it cannot be trusted: {reason.verify_message}"
+    if isinstance(reason, ConnectionRefusedError | http.client.InvalidURL):
+        return "it cannot be reached"
+    if isinstance(reason, ConnectionError | http.client.HTTPException):
+        return "it closed the connection"
+    return f"{type(reason).__name__}: {reason}"
 
 
 def _named(headers: Any) -> dict[str, str]:
@@ -79,7 +115,7 @@ class Unreached(Exception):
 def unreachable(what: str, url: str, error: Unreached) -> AuthError:
     """Return the error for a request without an answer; what follows `?` is not shown."""
     return AuthError(
-        f"{what}: no answer from {url.partition('?')[0]} ({error})",
+        f"{what}: no answer from {url.partition('?')[0]}: {error}",
         hint="check the network, proxy and CA settings (HTTPS_PROXY, SSL_CERT_FILE)",
     )
 

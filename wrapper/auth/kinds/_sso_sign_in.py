@@ -6,7 +6,7 @@ Source: reference/atmos-auth.md 3.1, RFC 8628, RFC 7636.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -25,6 +25,9 @@ CODE = "authorization_code"
 # Set by `auth login --device`, and by whoever always wants the code.
 BY_CODE = "ATMOS_WRAP_DEVICE_CODE"
 _SLOWER = 5.0
+# However long the portal would wait.
+_LONGEST = 900.0
+_WHAT = "signing in to IAM Identity Center"
 _REDIRECT = "http://127.0.0.1/oauth/callback"
 
 
@@ -62,7 +65,7 @@ def signed_in(spec: Spec, kept: Token, world: World) -> Token:
     except _Refused as refused:
         raise AuthError(
             f'provider "{spec.name}": {_SAID.get(refused.code, refused.text)}',
-            hint=f"sign in again: atmos-wrap auth login --provider {spec.name}",
+            hint=refused.advice or f"sign in again: atmos-wrap auth login --provider {spec.name}",
         ) from refused
 
 
@@ -75,9 +78,10 @@ _SAID = {
 class _Refused(Exception):
     """An answer of the service that says no."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, advice: Sequence[str] = ()) -> None:
         super().__init__(code)
         self.code = code
+        self.advice = advice
         self.text = f"IAM Identity Center refused the sign-in: {code}: {message}"
 
 
@@ -85,18 +89,27 @@ def _oidc(spec: Spec, world: World) -> Any:
     return _aws.client("sso-oidc", spec.region, world, None, spec.endpoint)
 
 
-def _asked(oidc: Any, operation: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+def _asked(oidc: Any, operation: str, given: Mapping[str, Any], world: World) -> Mapping[str, Any]:
     """Call one operation. Raises: _Refused, AuthError without an answer."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     try:
-        found: Mapping[str, Any] = getattr(oidc, operation)(**given)
+        return _aws.call(oidc, operation, _WHAT, **given)
     except ClientError as error:
-        raise _Refused(*_aws.refused(error)) from error
-    except BotoCoreError as error:
-        what = "signing in to IAM Identity Center"
-        raise _aws.unreachable(what, error, oidc.meta.endpoint_url) from error
-    return found
+        raise _Refused(*_aws.refused(error), _aws.advice(error, world)) from error
+
+
+def _text(found: Mapping[str, Any], key: str, oidc: Any) -> str:
+    """Return a text of an answer. Raises: AuthError without it."""
+    value = found.get(key)
+    if not isinstance(value, str) or not value:
+        raise _aws.unreadable(_WHAT, oidc.meta.endpoint_url)
+    return value
+
+
+def _number(found: Mapping[str, Any], key: str, default: float) -> float:
+    value = found.get(key)
+    return float(value) if isinstance(value, int | float) and value > 0 else default
 
 
 def _registered(spec: Spec, oidc: Any, kept: Token, world: World, grant: str) -> Client:
@@ -112,9 +125,9 @@ def _registered(spec: Spec, oidc: Any, kept: Token, world: World, grant: str) ->
     }
     if grant == CODE:
         asked |= {"redirectUris": [_REDIRECT], "issuerUrl": spec.start_url}
-    found = _asked(oidc, "register_client", asked)
-    ends = float(found.get("clientSecretExpiresAt") or world.now() + 3600)
-    return Client(str(found["clientId"]), str(found["clientSecret"]), ends, grant)
+    found = _asked(oidc, "register_client", asked, world)
+    ends = _number(found, "clientSecretExpiresAt", world.now() + 3600)
+    return Client(_text(found, "clientId", oidc), _text(found, "clientSecret", oidc), ends, grant)
 
 
 def _created(
@@ -122,12 +135,11 @@ def _created(
 ) -> Token:
     """Call CreateToken. Raises: _Refused, AuthError."""
     given = {"clientId": client.id, "clientSecret": client.secret, **asked}
-    found = _asked(oidc, "create_token", given)
-    access, seconds = found.get("accessToken"), found.get("expiresIn")
-    if not isinstance(access, str) or not access:
-        raise AuthError("IAM Identity Center answered without a token")
-    life = float(seconds) if isinstance(seconds, int | float) and seconds > 0 else 3600.0
-    refresh = str(found.get("refreshToken") or asked.get("refreshToken") or "")
+    found = _asked(oidc, "create_token", given, world)
+    access, refresh = _text(found, "accessToken", oidc), found.get("refreshToken")
+    life = _number(found, "expiresIn", 3600.0)
+    if not isinstance(refresh, str) or not refresh:
+        refresh = str(asked.get("refreshToken", ""))
     others = tuple(one for one in kept.clients if one.grant != client.grant)
     return Token(access, world.now() + life, refresh, client, (*others, client), kept.refused)
 
@@ -138,12 +150,12 @@ def _created(
 def _by_code(spec: Spec, oidc: Any, kept: Token, world: World) -> Token:
     client = _registered(spec, oidc, kept, world, DEVICE)
     given = {"clientId": client.id, "clientSecret": client.secret, "startUrl": spec.start_url}
-    begun = _asked(oidc, "start_device_authorization", given)
-    page = str(begun.get("verificationUriComplete") or begun.get("verificationUri") or "")
-    _show(spec, page, str(begun.get("userCode", "")), world)
-    asked = {"grantType": DEVICE, "deviceCode": begun["deviceCode"]}
-    wait = float(begun.get("interval") or 1)
-    ends = time.monotonic() + float(begun.get("expiresIn") or 600)
+    begun = _asked(oidc, "start_device_authorization", given, world)
+    page = begun.get("verificationUriComplete") or _text(begun, "verificationUri", oidc)
+    _show(spec, str(page), _text(begun, "userCode", oidc), world)
+    asked = {"grantType": DEVICE, "deviceCode": _text(begun, "deviceCode", oidc)}
+    wait = _number(begun, "interval", 1.0)
+    ends = time.monotonic() + min(_number(begun, "expiresIn", 600.0), _LONGEST)
     while time.monotonic() + wait < ends:
         time.sleep(wait)
         try:

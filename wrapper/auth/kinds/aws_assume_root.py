@@ -76,7 +76,7 @@ def _seconds(given: Any) -> tuple[int | None, str]:
 
 def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
     """Call AssumeRoot with the base credential. Raises: AuthError, ConfigError."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     if base is None or base.cloud != "aws":
         raise ConfigError(
@@ -95,8 +95,9 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
     }
     if spec.duration:
         asked["DurationSeconds"] = spec.duration
+    what = f'identity "{spec.name}": AssumeRoot on {spec.account}'
     try:
-        answer = sts.assume_root(**asked)
+        answer = _aws.call(sts, "assume_root", what, **asked)
     except ClientError as error:
         code, message = _aws.refused(error)
         signer = base.principal or "the identity it goes via"
@@ -104,14 +105,12 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
             f'identity "{spec.name}": STS refused a root session of {spec.account}: '
             f"{code}: {message}",
             hint=[
+                *_aws.advice(error, world),
                 f"{signer} needs sts:AssumeRoot, in the management account or a delegated one",
                 "and root access management must be switched on for the organization",
             ],
         ) from error
-    except BotoCoreError as error:
-        what = f'identity "{spec.name}": AssumeRoot on {spec.account}'
-        raise _aws.unreachable(what, error, sts.meta.endpoint_url) from error
-    return _aws.credential(answer, region, "", world.now())
+    return _aws.credential(answer, region, "", world.now(), what)
 
 
 def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  # noqa: ARG001

@@ -81,17 +81,17 @@ class _Refused(Exception):
 
 
 def _asked(spec: Spec, base: Credential, world: World) -> Credential:
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     endpoint = spec.endpoint or base.fields["endpoint"]
     portal = _aws.client("sso", base.region, world, None, endpoint, attempts=ATTEMPTS)
     token = base.fields["access_token"]
     account = spec.account_id
+    what = f'identity "{spec.name}": permission set {spec.role}'
     try:
-        account = account or _account(spec, accounts(portal, token))
-        answer = portal.get_role_credentials(
-            roleName=spec.role, accountId=account, accessToken=token
-        )
+        account = account or _account(spec, accounts(portal, token, what))
+        asked = {"roleName": spec.role, "accountId": account, "accessToken": token}
+        answer = _aws.call(portal, "get_role_credentials", what, **asked)
     except ClientError as error:
         code, message = _aws.refused(error)
         if code == "UnauthorizedException":
@@ -100,11 +100,8 @@ def _asked(spec: Spec, base: Credential, world: World) -> Credential:
         raise AuthError(
             f'identity "{spec.name}": the portal refused permission set {spec.role} in {where}: '
             f"{code}: {message}",
-            hint=_HINTS.get(code, f"see {base.fields['start_url']}"),
+            hint=_aws.advice(error, world, _HINTS.get(code)) or f"see {base.fields['start_url']}",
         ) from error
-    except BotoCoreError as error:
-        what = f'identity "{spec.name}": permission set {spec.role}'
-        raise _aws.unreachable(what, error, portal.meta.endpoint_url) from error
     return _credential(spec, answer, spec.region or base.region, world.now())
 
 
@@ -112,18 +109,33 @@ _NOT_YOURS = "the set's name must be exact, and assigned to you in that account"
 _HINTS = {
     "ForbiddenException": _NOT_YOURS,
     "ResourceNotFoundException": _NOT_YOURS,
-    "TooManyRequestsException": "the portal is busy: try again in a minute",
 }
 
 
-def accounts(portal: Any, token: str) -> list[tuple[str, str]]:
-    """Return id and name of every account of the user, of all pages."""
-    pages = portal.get_paginator("list_accounts").paginate(accessToken=token)
-    return [
-        (str(one.get("accountId", "")), str(one.get("accountName", "")))
-        for page in pages
-        for one in page.get("accountList", ())
-    ]
+def accounts(portal: Any, token: str, what: str) -> list[tuple[str, str]]:
+    """Return id and name of every account of the user. Raises: as `listed`."""
+    found = listed(portal, "list_accounts", "accountList", what, accessToken=token)
+    return [(str(one.get("accountId", "")), str(one.get("accountName", ""))) for one in found]
+
+
+def listed(
+    portal: Any, operation: str, key: str, what: str, **asked: Any
+) -> list[Mapping[str, Any]]:
+    """Return what all pages list. Raises: AuthError, botocore's ClientError for a refusal."""
+    found: list[Mapping[str, Any]] = []
+    seen: list[str] = []
+    while True:
+        page = _aws.call(portal, operation, what, **asked)
+        rows, after = page.get(key), page.get("nextToken")
+        if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+            raise _aws.unreadable(what, portal.meta.endpoint_url)
+        found += rows
+        if not after:
+            return found
+        if not isinstance(after, str) or after in seen:
+            raise _aws.unreadable(what, portal.meta.endpoint_url)
+        seen.append(after)
+        asked["nextToken"] = after
 
 
 def _account(spec: Spec, known: Sequence[tuple[str, str]]) -> str:
@@ -147,18 +159,18 @@ def _account(spec: Spec, known: Sequence[tuple[str, str]]) -> str:
 
 
 def _credential(spec: Spec, answer: Any, region: str, now: float) -> Credential:
-    try:
-        given = answer["roleCredentials"]
-        fields = {
-            "access_key_id": str(given["accessKeyId"]),
-            "secret_access_key": str(given["secretAccessKey"]),
-            "session_token": str(given["sessionToken"]),
-        }
-        return Credential("aws", fields, given["expiration"] / 1000, "", region, now)
-    except (KeyError, TypeError) as error:
-        raise AuthError(
-            f'identity "{spec.name}": the portal answered without a credential'
-        ) from error
+    given = answer.get("roleCredentials")
+    given = given if isinstance(given, Mapping) else {}
+    fields = {
+        "access_key_id": given.get("accessKeyId"),
+        "secret_access_key": given.get("secretAccessKey"),
+        "session_token": given.get("sessionToken"),
+    }
+    texts = {key: value for key, value in fields.items() if isinstance(value, str) and value}
+    expires = given.get("expiration")
+    if len(texts) < len(fields) or not isinstance(expires, int | float):
+        raise AuthError(f'identity "{spec.name}": the portal answered without a credential')
+    return Credential("aws", texts, expires / 1000, "", region, now)
 
 
 def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  # noqa: ARG001

@@ -178,15 +178,14 @@ def forget(spec: Spec, world: World) -> tuple[str, ...]:
 
 def revoke(spec: Spec, token: Token, world: World) -> None:
     """Tell the portal that the token's session is over; say so if that fails."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     portal = _aws.client("sso", spec.region, world, None, spec.endpoint)
     try:
-        portal.logout(accessToken=token.access)
+        _aws.call(portal, "logout", "the portal could not be told", accessToken=token.access)
     except ClientError as error:
         code, message = _aws.refused(error)
         if code != "UnauthorizedException":  # it is over already
             ui.warn(world, f"the portal did not end the session: {code}: {message}")
-    except BotoCoreError as error:
-        what = _aws.unreachable("the portal could not be told", error, portal.meta.endpoint_url)
-        ui.warn(world, f"{what.message}; the token stays valid there until it expires")
+    except AuthError as error:
+        ui.warn(world, f"{error.message}; the token stays valid there until it expires")

@@ -142,11 +142,12 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # 
         if spec.mfa_arn:
             code = _mfa.code(spec.name, spec.mfa_arn, world, again=attempt == 2)
             asked |= {"SerialNumber": spec.mfa_arn, "TokenCode": code}
-        answer = _call(spec, sts, asked, again=attempt == 1 and bool(spec.mfa_arn))
+        answer = _call(spec, sts, asked, world, again=attempt == 1 and bool(spec.mfa_arn))
         if answer is not None:
             break
     assert answer is not None
-    return _aws.credential(answer, spec.region, "", world.now())
+    what = f'identity "{spec.name}": GetSessionToken'
+    return _aws.credential(answer, spec.region, "", world.now(), what)
 
 
 def _place(spec: Spec) -> _signin.Place:
@@ -201,23 +202,22 @@ def _signer(name: str, key_id: str, secret: str) -> Credential:
     return Credential("aws", {"access_key_id": key_id, "secret_access_key": secret})
 
 
-def _call(spec: Spec, sts: Any, asked: Mapping[str, Any], *, again: bool) -> Any:
+def _call(spec: Spec, sts: Any, asked: Mapping[str, Any], world: World, *, again: bool) -> Any:
     """Return the answer; None when the code was wrong and may be asked for once more."""
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     try:
-        return sts.get_session_token(**asked)
+        what = f'identity "{spec.name}": GetSessionToken'
+        return _aws.call(sts, "get_session_token", what, **asked)
     except ClientError as error:
         code, message = _aws.refused(error)
         if again and code == "AccessDenied" and any(w in message.lower() for w in _ABOUT_MFA):
             return None
         raise AuthError(
             f'identity "{spec.name}": STS refused GetSessionToken: {code}: {message}',
-            hint=_HINTS.get(code, f"see `credentials` of the identity {spec.name}"),
+            hint=_aws.advice(error, world, _HINTS.get(code))
+            or f"see `credentials` of the identity {spec.name}",
         ) from error
-    except BotoCoreError as error:
-        what = f'identity "{spec.name}": GetSessionToken'
-        raise _aws.unreachable(what, error, sts.meta.endpoint_url) from error
 
 
 _HINTS = {

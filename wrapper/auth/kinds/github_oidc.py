@@ -5,7 +5,6 @@ Source: reference/atmos-auth.md 3.3.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -16,9 +15,6 @@ from wrapper.errors import AuthError, ConfigError, NeedsLogin
 from wrapper.world import World
 
 CLOUD = _jwt.CLOUD
-ATTEMPTS = 4
-LONGEST_WAIT = 30.0
-_PAUSE = 0.5
 
 
 class Spec(NamedTuple):
@@ -62,7 +58,6 @@ def requested(name: str, audience: str, world: World) -> str:
     `name` is the provider's. Raises: NeedsLogin when the job may not ask, AuthError.
     Source: docs.github.com/actions/reference/security/oidc.
     """
-    import random
     from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
     bearer = world.environ.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
@@ -86,34 +81,25 @@ def requested(name: str, audience: str, world: World) -> str:
     query = [(k, v) for k, v in parse_qsl(parts.query) if k != "audience"]
     url = urlunsplit(parts._replace(query=urlencode([*query, ("audience", audience)])))
     sent = {"Authorization": f"bearer {bearer}", "Accept": "application/json"}
-    for attempt in range(1, ATTEMPTS + 1):
-        wait = _PAUSE * 2 ** (attempt - 1) * (0.5 + random.random() / 2)  # noqa: S311
-        try:
-            status, headers, body = _http.answer(url, world, headers=sent)
-        except _http.Unreached as error:
-            if attempt == ATTEMPTS:
-                what = f'provider "{name}": the OIDC token of this job'
-                raise _http.unreachable(what, url, error) from error
-        else:
-            token = _http.json_of(body).get("value")
-            if status == 200 and isinstance(token, str) and token:
-                return token
-            if (status < 500 and status != 429) or attempt == ATTEMPTS:
-                raise _refused(name, status)
-            wait = max(wait, _asked_to_wait(headers))
-        time.sleep(wait)
-    raise AssertionError
-
-
-def _asked_to_wait(headers: Mapping[str, str]) -> float:
-    """Return the seconds of `Retry-After`, not more than a job can spare."""
-    given = headers.get("retry-after", "").strip()
-    return min(float(given), LONGEST_WAIT) if given.isdecimal() else 0.0
+    try:
+        status, _, body = _http.fetch(url, world, headers=sent)
+    except _http.Unreached as error:
+        what = f'provider "{name}": the OIDC token of this job'
+        raise _http.unreachable(what, url, error) from error
+    token = _http.json_of(body).get("value")
+    if status != 200 or not isinstance(token, str) or not token:
+        raise _refused(name, status)
+    return token
 
 
 def _refused(name: str, status: int) -> AuthError:
     if status == 200:
         return AuthError(f'provider "{name}": GitHub answered without a token')
+    if status >= 500 or status == 429:
+        return AuthError(
+            f'provider "{name}": GitHub gave no OIDC token (HTTP {status})',
+            hint="the fault is on the side of GitHub: run the job again",
+        )
     return AuthError(
         f'provider "{name}": GitHub refused the OIDC token of this job (HTTP {status})',
         hint="the job needs `permissions: {id-token: write}`, and the request token ends with it",
