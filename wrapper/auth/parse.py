@@ -302,16 +302,20 @@ def _checked(entry: Entry, places: Places) -> list[Problem]:
         message = f"{entry.title}: {function} cannot be used in the auth section of a stack"
         hint = "identities must be known before functions run; use !env, or put it into atmos.yaml"
         found.append(_problem(entry.title, message, entry.at, USED, hint))
-    for finding in rules.findings(entry):
-        at = places.at(plural, entry.name, *finding.keys)
-        message = f"{entry.title}: {finding.message}"
-        found.append(_problem(entry.title, message, at, finding.weight, finding.hint))
+    found += [_of(entry, finding, places) for finding in rules.findings(entry)]
     for keys, pair in (
         (("via",), ("provider", "identity")),
         (("principal", "account"), ("id", "name")),
     ):
         found += _both(entry, plural, keys, pair, places)
     return found
+
+
+def _of(entry: Entry, finding: rules.Finding, places: Places) -> Problem:
+    plural = "providers" if entry.role == "provider" else "identities"
+    at = places.at(plural, entry.name, *finding.keys)
+    message = f"{entry.title}: {finding.message}"
+    return _problem(entry.title, message, at, finding.weight, finding.hint)
 
 
 def _both(
@@ -379,7 +383,7 @@ def _unfit(entry: Entry, step: Entry, places: Places) -> list[Problem]:
         message = f"{entry.title} goes via {step.title}, which is no SSO provider"
         hint = "write `via: {provider: …}` with a provider of kind aws/iam-identity-center"
     else:
-        return []
+        return [_of(entry, finding, places) for finding in rules.unsent(entry, step.kind)]
     at = places.at("identities", entry.name, "via")
     return [_problem(entry.title, message, at, USED, hint)]
 

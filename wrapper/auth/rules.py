@@ -227,6 +227,26 @@ def _via(entry: Entry) -> Iterator[Finding]:
         yield Finding(("via",), "via needs a provider or an identity", hint=f"write `{_VIA}`")
 
 
+# Fields of a role that AssumeRoleWithWebIdentity has no place for, and that only we know.
+_SIGNED_ONLY = ("session_tags", "transitive_tag_keys", "source_identity", "mfa_serial")
+
+
+def unsent(entry: Entry, kind: str) -> Iterator[Finding]:
+    """Yield the fields of a role that cannot be sent from where it starts, a provider's `kind`.
+
+    Source: AWS, AssumeRoleWithWebIdentity. `external_id` is Atmos's: a warning at sign-in.
+    """
+    if entry.kind != "aws/assume-role" or kind not in ("github/oidc", "oidc"):
+        return
+    for key in _SIGNED_ONLY:
+        if look(entry.raw, ("principal", key)):
+            message = f"principal.{key} cannot be sent with an OIDC token"
+            hint = (
+                "session tags and source identity are claims of the token; or go via another role"
+            )
+            yield Finding(("principal", key), message, hint=hint)
+
+
 def _env(entry: Entry) -> Iterator[Finding]:
     given = entry.raw.get("env")
     if given is None:

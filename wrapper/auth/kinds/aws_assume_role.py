@@ -114,7 +114,7 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
 
     Raises: AuthError, ConfigError, NeedsLogin when an MFA code is wanted and nobody can type it.
     """
-    from botocore.exceptions import ClientError
+    from botocore.exceptions import BotoCoreError, ClientError
 
     if base is not None and base.cloud == "aws-saml":
         from wrapper.auth.kinds import _saml_role
@@ -132,22 +132,20 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
     if spec.bad_duration:
         text = f'identity "{spec.name}": duration "{spec.bad_duration}" is not like 1h30m'
         ui.warn(world, f"{text}; STS decides")
-    what = f'identity "{spec.name}": AssumeRole on {spec.arn}'
-    if signer is None:
-        _warn_unsent(spec, world)
-        operation = "assume_role_with_web_identity"
-        asked["WebIdentityToken"] = base.fields["web_identity_token"]
-    else:
-        operation = "assume_role"
-        asked |= _signed(spec, world)
     try:
-        answer = _aws.call(sts, operation, what, **asked)
+        if signer is None:
+            _warn_unsent(spec, world)
+            asked["WebIdentityToken"] = base.fields["web_identity_token"]
+            answer = sts.assume_role_with_web_identity(**asked)
+        else:
+            answer = sts.assume_role(**asked, **_signed(spec, world))
     except ClientError as error:
-        refusal = _refusal(spec, base, *_aws.refused(error))
-        refusal.hints = (*_aws.advice(error, world), *refusal.hints)
-        raise refusal from error
+        raise _refusal(spec, base, *_aws.refused(error)) from error
+    except BotoCoreError as error:
+        what = f'identity "{spec.name}": AssumeRole on {spec.arn}'
+        raise _aws.unreachable(what, error, sts.meta.endpoint_url) from error
     principal = str(answer.get("AssumedRoleUser", {}).get("Arn", ""))
-    return _aws.credential(answer, region, principal, world.now(), what)
+    return _aws.credential(answer, region, principal, world.now())
 
 
 def _common(spec: Spec, world: World) -> dict[str, Any]:
@@ -219,16 +217,15 @@ def _refused_token(spec: Spec, base: Credential, code: str, message: str) -> Aut
     """Say what the token was and what of it AWS must know; claims are no secrets."""
     issuer, audience = (base.fields.get(key) or "?" for key in ("issuer", "audience"))
     account = (*spec.arn.split(":"), *[""] * 5)[4]
-    host = issuer.partition("://")[2]
+    host = f"oidc-provider/{issuer.partition('://')[2]}"
     provider = [
         f"account {account} needs an IAM OIDC provider for {issuer}",
         f"with {audience} among its audiences",
     ]
     hints = {
         "AccessDenied": [
-            f"the trust policy of {spec.arn} must allow sts:AssumeRoleWithWebIdentity to "
-            f"oidc-provider/{host}",
-            f"for the audience {audience} and the subject {base.principal or '?'}",
+            f"the trust policy of {spec.arn} must allow it to {host},",
+            f"with the audience {audience} and the subject {base.principal or '?'}",
         ],
         "InvalidIdentityToken": provider,
         "IDPRejectedClaim": provider,
