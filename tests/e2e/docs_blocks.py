@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,8 @@ class Block(NamedTuple):
     """One fenced block; `line` is that of its fence, `attributes` what stands behind the language.
 
     `fixture=NAME` starts a scenario, `file=PATH` says that the block is this file's content,
-    `run=never reason="…"` that it cannot be run.
+    `run=never reason="…"` that it cannot be run, `types="A|$B|"` that it asks at a terminal and
+    gets these answers; `$B` is a variable.
     """
 
     page: str
@@ -124,8 +126,12 @@ def run(
             script.append(f'mkdir -p "$(dirname {target})"; cp {given} {target}; (exit 0)')
         for command in commands(block) if block.runs else ():
             told = scratch / f"out{len(todo)}"
+            text = command.text
+            if "types" in block.attributes:
+                told.with_suffix(".sh").write_text(text, encoding="utf-8")
+                text = _at_a_terminal(told.with_suffix(".sh"), block.attributes["types"])
             script += [
-                f"{{ {command.text}\n}} >{told} 2>&1 </dev/null",
+                f"{{ {text}\n}} >{told} 2>&1 </dev/null",
                 f'told=$?; echo "$told" >{told}.exit; (exit "$told")',
             ]
             todo.append((block, command))
@@ -140,6 +146,11 @@ def run(
         check=False,
     )
     return [_outcome(block, one, scratch / f"out{at}") for at, (block, one) in enumerate(todo)]
+
+
+def _at_a_terminal(script: Path, answers: str) -> str:
+    program = [sys.executable, str(Path(__file__).with_name("docs_terminal.py")), str(script)]
+    return shlex.join([*program, *answers.split("|")])
 
 
 def _outcome(block: Block, command: Command, told: Path) -> Outcome:

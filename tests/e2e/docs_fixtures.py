@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.fakes import aws
+from tests.fakes import aws, portal
 
 CLONE = aws.CLONE
 HUB, DEV, PROD = "111111111111", "222222222222", "333333333333"
@@ -58,12 +58,84 @@ def shop_in_cloud(place: Path, environment: dict[str, str]) -> Iterator[None]:
     yield from cloud(place, environment)
 
 
+PROFILES = f"""\
+[profile alice]
+region = us-east-1
+
+[profile hub]
+source_profile = alice
+role_arn = arn:aws:iam::{HUB}:role/hub
+mfa_serial = arn:aws:iam::{HUB}:mfa/alice
+role_session_name = alice
+
+[profile prod-deploy]
+source_profile = hub
+role_arn = arn:aws:iam::{PROD}:role/deploy
+external_id = acme-prod
+role_session_name = alice-prod
+duration_seconds = 1800
+
+[sso-session acme]
+sso_start_url = {portal.START_URL}
+sso_region = {portal.REGION}
+sso_registration_scopes = sso:account:access
+
+[profile dev-admin]
+sso_session = acme
+sso_account_id = {DEV}
+sso_role_name = AdministratorAccess
+region = us-east-1
+"""
+
+
+def company(place: Path, environment: dict[str, str]) -> Iterator[None]:
+    """An empty directory, a company's AWS and its portal, and a user's own profiles.
+
+    The user has keys, an MFA device that shows 123456, and a keyring that is unlocked.
+    """
+    with aws.running(lifetime=300.0) as fake, portal.running() as sso:
+        sso.mint = fake.session
+        sso.accounts = [
+            (DEV, "dev", ["AdministratorAccess", "ReadOnly"]),
+            (PROD, "prod", ["ReadOnly"]),
+        ]
+        alice = fake.user(HUB, "alice", mfa_code="123456")
+        admin = fake.role(DEV, "AWSReservedSSO_AdministratorAccess_abc", trusts=[])
+        hub = fake.role(HUB, "hub", trusts=alice.arn, mfa=True)
+        deploy = fake.role(PROD, "deploy", trusts=hub, external_id="acme-prod")
+        spoke = fake.role(PROD, "spoke", trusts=admin)
+        for signer, role in ((alice.arn, hub), (hub, deploy), (admin, spoke)):
+            fake.allow(signer, "sts:AssumeRole", role, name="assume")
+        for account, name in ((DEV, "ReadOnly"), (PROD, "ReadOnly")):
+            fake.role(account, f"AWSReservedSSO_{name}_abc", trusts=[])
+        own = Path(environment["HOME"], ".aws")
+        own.mkdir()
+        (own / "config").write_text(PROFILES, encoding="utf-8")
+        (own / "credentials").write_text(
+            f"[alice]\naws_access_key_id = {alice.access_key_id}\n"
+            f"aws_secret_access_key = {alice.secret_access_key}\n",
+            encoding="utf-8",
+        )
+        environment.update(fake.environment())
+        environment |= {
+            "AWS_ENDPOINT_URL_SSO": sso.endpoint,
+            "AWS_ENDPOINT_URL_SSO_OIDC": sso.endpoint,
+            "ALICE_KEY_ID": alice.access_key_id,
+            "ALICE_SECRET_KEY": alice.secret_access_key,
+            "ATMOS_KEYRING_TYPE": "file",
+            "ATMOS_KEYRING_PASSWORD": "correct horse",
+            "ATMOS_FORCE_TTY": "true",
+        }
+        yield
+
+
 FIXTURES = {
     "empty": empty,
     "clone": clone,
     "shop": shop,
     "cloud": cloud,
     "shop-in-cloud": shop_in_cloud,
+    "company": company,
 }
 
 
