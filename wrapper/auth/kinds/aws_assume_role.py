@@ -114,7 +114,7 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
 
     Raises: AuthError, ConfigError, NeedsLogin when an MFA code is wanted and nobody can type it.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import ClientError
 
     if base is not None and base.cloud == "aws-saml":
         from wrapper.auth.kinds import _saml_role
@@ -132,20 +132,22 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
     if spec.bad_duration:
         text = f'identity "{spec.name}": duration "{spec.bad_duration}" is not like 1h30m'
         ui.warn(world, f"{text}; STS decides")
+    what = f'identity "{spec.name}": AssumeRole on {spec.arn}'
+    if signer is None:
+        _warn_unsent(spec, world)
+        operation = "assume_role_with_web_identity"
+        asked["WebIdentityToken"] = base.fields["web_identity_token"]
+    else:
+        operation = "assume_role"
+        asked |= _signed(spec, world)
     try:
-        if signer is None:
-            _warn_unsent(spec, world)
-            asked["WebIdentityToken"] = base.fields["web_identity_token"]
-            answer = sts.assume_role_with_web_identity(**asked)
-        else:
-            answer = sts.assume_role(**asked, **_signed(spec, world))
+        answer = _aws.call(sts, operation, what, **asked)
     except ClientError as error:
-        raise _refusal(spec, base, *_aws.refused(error)) from error
-    except BotoCoreError as error:
-        what = f'identity "{spec.name}": AssumeRole on {spec.arn}'
-        raise _aws.unreachable(what, error, sts.meta.endpoint_url) from error
+        refusal = _refusal(spec, base, *_aws.refused(error))
+        refusal.hints = (*_aws.advice(error, world), *refusal.hints)
+        raise refusal from error
     principal = str(answer.get("AssumedRoleUser", {}).get("Arn", ""))
-    return _aws.credential(answer, region, principal, world.now())
+    return _aws.credential(answer, region, principal, world.now(), what)
 
 
 def _common(spec: Spec, world: World) -> dict[str, Any]:
