@@ -13,7 +13,7 @@ import socket
 import socketserver
 import sys
 import threading
-from collections.abc import Mapping
+from email.message import Message
 from http.server import BaseHTTPRequestHandler
 from typing import NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
@@ -125,7 +125,7 @@ class Callback:
         self._told.close()
         self._tell.close()
 
-    def _answered(self, target: str, headers: Mapping[str, str]) -> tuple[int, str]:
+    def _answered(self, target: str, headers: Message) -> tuple[int, str]:
         parts = urlsplit(target)
         if headers.get("Host", "") != self._host:  # a foreign name that leads to this machine
             return 400, "This is not the address of a sign-in."
