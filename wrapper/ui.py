@@ -9,7 +9,7 @@ from wrapper.errors import Location, Problems, WrapError
 from wrapper.world import World
 
 LEVELS = ("trace", "debug", "info", "warning", "error", "off")
-_said: set[str] = set()
+_said: set[tuple[int, str, str]] = set()
 
 
 def level(environ: Mapping[str, str]) -> int:
@@ -43,9 +43,10 @@ def note(world: World, text: str) -> None:
 
 
 def _say(world: World, name: str, text: str) -> None:
-    if LEVELS.index(name) < level(world.environ) or (name, text).__repr__() in _said:
+    said = (id(world.stderr), name, text)
+    if LEVELS.index(name) < level(world.environ) or said in _said:
         return
-    _said.add((name, text).__repr__())
+    _said.add(said)
     write(world, f"{name}: {escape(text)}\n")
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from wrapper.auth.kinds import _bounds
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
-from wrapper.errors import AuthError, WrapError
+from wrapper.errors import AuthError
 from wrapper.world import World
 
 DEFAULT_REGION = "us-east-1"
@@ -60,6 +61,7 @@ def client(
             "credentials_file": (None, None, os.devnull, None),
         }
     )
+    session.register_component("data_loader", _models())
     if environ.get("AWS_STS_REGIONAL_ENDPOINTS"):
         session.set_config_variable(
             "sts_regional_endpoints", environ["AWS_STS_REGIONAL_ENDPOINTS"].lower()
@@ -100,6 +102,14 @@ def client(
     return made
 
 
+@cache
+def _models() -> Any:
+    """Return botocore's descriptions of services, read once: each costs 40 ms."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
+
+
 def call(client: Any, operation: str, what: str, **given: Any) -> Mapping[str, Any]:
     """Ask AWS, and again when it stumbles; return the answer. `what` begins the text of an error.
 
@@ -109,9 +119,9 @@ def call(client: Any, operation: str, what: str, **given: Any) -> Mapping[str, A
 
     try:
         answer: Mapping[str, Any] = getattr(client, operation)(**given)
-    except (ClientError, WrapError):
+    except ClientError:
         raise
-    except BotoCoreError as error:
+    except (BotoCoreError, _bounds.TooLarge) as error:
         raise unreachable(what, error, client.meta.endpoint_url) from error
     except Exception as error:  # its parsers fail by whatever an answer makes them fail
         raise unreadable(what, client.meta.endpoint_url) from error
@@ -203,13 +213,23 @@ def refused(error: Any) -> tuple[str, str]:
     return code[:_SHOWN], message if len(message) <= _SHOWN else f"{message[:_SHOWN]}…"
 
 
+def passing(error: Any) -> bool:
+    """Say whether a refusal is about the service or the network, and not about who asked."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or 300 <= status < 400 or _busy(error, status)
+
+
+def _busy(error: Any, status: int) -> bool:
+    code = refused(error)[0]
+    return status == 429 or "Throttl" in code or code == "TooManyRequestsException"
+
+
 def advice(error: Any, world: World, own: str | None = None) -> list[str]:
     """Return what helps against a refusal: of clocks, networks and busy services, then `own`."""
     about = error.response.get("ResponseMetadata", {})
     status, headers = about.get("HTTPStatusCode", 0), about.get("HTTPHeaders", {})
-    code = refused(error)[0]
     found = clock(headers.get("date", ""), world)
-    if status == 429 or "Throttl" in code or code in ("TooManyRequestsException", "SlowDown"):
+    if _busy(error, status):
         found.append(
             "AWS is asked too often: try again in a minute (AWS_MAX_ATTEMPTS tries longer)"
         )
@@ -240,6 +260,7 @@ _REASONS = {
     "EndpointConnectionError": "it cannot be reached",
     "ConnectionClosedError": "it closed the connection",
     "ProxyConnectionError": "the proxy cannot be reached",
+    "TooLarge": "it is larger than any that there is",
 }
 
 

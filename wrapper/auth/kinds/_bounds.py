@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from wrapper import ui
-from wrapper.errors import AuthError
 from wrapper.world import World
 
 # Seconds for the answer to one try; who sits behind a slow line may want more.
@@ -115,7 +114,7 @@ def read(block: Any, ends: float) -> bytes:
         parts.append(data)
         size += len(data)
         if size > LIMIT:
-            raise TooLarge(f"the answer is larger than {LIMIT >> 20} MiB")
+            raise TooLarge
         if time.monotonic() > ends:
             raise TimeoutError("the answer did not end in time")
     return b"".join(parts)
@@ -126,5 +125,5 @@ def short(data: bytes, length: str | None) -> bool:
     return length is not None and length.isdigit() and len(data) < int(length)
 
 
-class TooLarge(AuthError):
+class TooLarge(Exception):
     """An answer that nobody would wait for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from wrapper.auth.kinds import _aws, _bounds
@@ -21,12 +21,12 @@ def fetch(
     url: str,
     world: World,
     *,
-    headers: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
     body: bytes | None = None,
 ) -> tuple[int, Mapping[str, str], bytes]:
     """Return status, headers (names in lower case) and body; POST with a body, else GET.
 
-    Redirects are not followed. A service that stumbles or is busy is asked again, with jitter.
+    A function gives the headers of each try anew. Redirects are not followed. A service that stumbles or is busy is asked again, with jitter.
     Raises: Unreached when there is no answer.
     """
     import random
@@ -37,7 +37,8 @@ def fetch(
         last = attempt == ATTEMPTS or time.monotonic() > ends
         wait = random.random() * _PAUSE * 2 ** (attempt - 1)  # noqa: S311
         try:
-            status, named, data = _once(url, world, headers, body, bounds)
+            given_headers = headers() if callable(headers) else headers
+            status, named, data = _once(url, world, given_headers, body, bounds)
         except Unreached:
             if last:
                 raise
@@ -84,7 +85,9 @@ def _once(
             if _bounds.short(data, given.headers.get("Content-Length")):
                 raise http.client.IncompleteRead(data)
             return int(given.status or 0), _named(given.headers), data
-    except (TimeoutError, http.client.HTTPException, OSError, ValueError) as error:
+    except _bounds.TooLarge as error:
+        raise Unreached("it is larger than any that there is") from error
+    except (http.client.HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise Unreached(_why(reason)) from error
 

@@ -74,19 +74,44 @@ def obtain(place: Place, world: World, *, force: bool = False) -> Credential:
     Raises: NeedsLogin when nobody is there to sign in, AuthError.
     """
     file = path(place, world)
-    kept = None if force else _load(file, world.now())
-    if kept is not None:
-        try:
-            return _refreshed(place, kept, file, world)
-        except _Refused as refused:
-            if refused.code in ("invalid_grant", "invalid_token"):
-                files.remove(file)
-    if not world.can_show:
-        raise NeedsLogin(
-            f'identity "{place.name}": signing in by browser needs a terminal',
-            hint=f"sign in at a terminal first: atmos-wrap auth login -i {place.name}",
-        )
-    return _signed_in(place, file, world)
+
+    def waiting(holder: str) -> None:
+        ui.note(world, f"waiting for {holder or 'another process'}, which signs in")
+
+    # A refresh token can be used once: one process at a time.
+    with files.lock(f"{file}.lock", f'atmos-wrap identity "{place.name}"', waiting):
+        kept = None if force else _load(file, world.now())
+        if kept is not None:
+            try:
+                return _refreshed(place, kept, file, world)
+            except _Refused as refused:
+                if refused.busy:
+                    raise _told(place, refused) from refused
+                if refused.code in _OVER:
+                    files.remove(file)
+        if not world.can_show:
+            raise NeedsLogin(
+                f'identity "{place.name}": signing in by browser needs a terminal',
+                hint=f"sign in at a terminal first: atmos-wrap auth login -i {place.name}",
+            )
+        return _signed_in(place, file, world)
+
+
+# What says that a sign-in is over for good. Source: RFC 6749 5.2, botocore's `signin` model.
+_OVER = (
+    "invalid_grant",
+    "invalid_token",
+    "TOKEN_EXPIRED",
+    "AUTHCODE_EXPIRED",
+    "USER_CREDENTIALS_CHANGED",
+)
+
+
+def _told(place: Place, refused: _Refused) -> AuthError:
+    return AuthError(
+        f'identity "{place.name}": AWS refused the sign-in: {refused.text}',
+        hint=refused.advice or f"sign in again: atmos-wrap auth login -i {place.name}",
+    )
 
 
 def forget(place: Place, world: World) -> tuple[str, ...]:
@@ -146,10 +171,7 @@ def _signed_in(place: Place, file: str, world: World) -> Credential:
     try:
         answer = _token(place, given, key, world)
     except _Refused as refused:
-        raise AuthError(
-            f'identity "{place.name}": AWS refused the sign-in: {refused.text}',
-            hint=refused.advice or f"sign in again: atmos-wrap auth login -i {place.name}",
-        ) from refused
+        raise _told(place, refused) from refused
     ends = world.now() + LIFE
     return _credential(place, answer, _Kept("", ends, _text_of(key)), file, world)
 
@@ -202,31 +224,64 @@ def _refreshed(place: Place, kept: _Kept, file: str, world: World) -> Credential
 class _Refused(Exception):
     """An answer of the service that says no."""
 
-    def __init__(self, code: str, text: str, advice: Sequence[str] = ()) -> None:
+    def __init__(
+        self, code: str, text: str, advice: Sequence[str] = (), *, busy: bool = False
+    ) -> None:
         super().__init__(code)
-        self.code, self.text, self.advice = code, text, advice
+        self.code, self.text, self.advice, self.busy = code, text, advice, busy
 
 
 def _token(place: Place, given: Mapping[str, str], key: Any, world: World) -> Mapping[str, Any]:
-    """Ask for tokens. Raises: _Refused, AuthError without an answer."""
+    """Ask for tokens: as OAuth has it, and where that is not understood as the service model has it.
+
+    Raises: _Refused, AuthError without an answer.
+    """
+    form = urlencode(given).encode()
+    status, named, answer = _sent(place, _FORM, form, key, world)
+    if status == 415 or (status == 400 and _error(answer, status) in _NOT_READ):
+        model = {_camel(name): value for name, value in given.items()}
+        status, named, answer = _sent(place, _JSON, json.dumps(model).encode(), key, world)
+    if status == 200:
+        return answer
+    code = _error(answer, status)
+    said = str(answer.get("error_description") or answer.get("message") or "")
     url = f"{address(place, world)}/v1/token"
-    headers = {
-        "Content-Type": "application/x-www-form-urlencoded",
-        "Accept": "application/json",
-        "DPoP": _proof(url, key, world.now()),
-    }
+    text = f"{code} (HTTP {status}) {said[:300]} at {url}".replace("  ", " ")
+    busy = status >= 500 or status == 429
+    raise _Refused(code[:100], text, _aws.clock(named.get("date", ""), world), busy=busy)
+
+
+_FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
+_NOT_READ = ("INVALID_REQUEST", "invalid_request", "SerializationException", "UnsupportedMediaType")
+
+
+def _error(answer: Mapping[str, Any], status: int) -> str:
+    return str(answer.get("error") or answer.get("__type") or f"HTTP {status}")
+
+
+def _camel(name: str) -> str:
+    """Return `grantType` for `grant_type`."""
+    first, *others = name.split("_")
+    return first + "".join(word.capitalize() for word in others)
+
+
+def _sent(
+    place: Place, kind: str, body: bytes, key: Any, world: World
+) -> tuple[int, Mapping[str, str], Mapping[str, Any]]:
+    url = f"{address(place, world)}/v1/token"
+
+    def headers() -> dict[str, str]:  # a proof counts once
+        return {
+            "Content-Type": kind,
+            "Accept": _JSON,
+            "DPoP": _proof(url, key, world.now()),
+        }
+
     try:
-        body = urlencode(given).encode()
         status, named, data = _http.fetch(url, world, headers=headers, body=body)
     except _http.Unreached as error:
         raise _http.unreachable(f'identity "{place.name}": the sign-in', url, error) from error
-    answer = _http.json_of(data)
-    if status == 200:
-        return answer
-    code = str(answer.get("error") or answer.get("__type") or f"HTTP {status}")
-    said = str(answer.get("error_description") or answer.get("message") or "")
-    text = f"{code} (HTTP {status}) {said[:300]} at {url}".replace("  ", " ")
-    raise _Refused(code[:100], text, _aws.clock(named.get("date", ""), world))
+    return status, named, _http.json_of(data)
 
 
 def _credential(

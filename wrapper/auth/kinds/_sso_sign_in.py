@@ -96,7 +96,12 @@ def _asked(oidc: Any, operation: str, given: Mapping[str, Any], world: World) ->
     try:
         return _aws.call(oidc, operation, _WHAT, **given)
     except ClientError as error:
-        raise _Refused(*_aws.refused(error), _aws.advice(error, world)) from error
+        code, message = _aws.refused(error)
+        if _aws.passing(error):
+            raise AuthError(
+                f"{_WHAT}: {code}: {message}", hint=_aws.advice(error, world)
+            ) from error
+        raise _Refused(code, message, _aws.advice(error, world)) from error
 
 
 def _text(found: Mapping[str, Any], key: str, oidc: Any) -> str:
