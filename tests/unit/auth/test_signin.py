@@ -2,118 +2,45 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import json
-import secrets
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, utils
-from cryptography.hazmat.primitives.hashes import SHA256
 
+from tests.fakes import signin
+from tests.fakes.signin import SignIn
 from wrapper.auth.kinds import _signin
 from wrapper.auth.kinds._signin import Place
 from wrapper.errors import AuthError, NeedsLogin
 from wrapper.world import World
 
 
-def unpadded(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-class Service:
-    """A sign-in service: one-time codes, verified proofs, rotating refresh tokens."""
-
-    def __init__(self) -> None:
-        self.endpoint = ""
-        self.forms: list[dict[str, str]] = []
-        self.proofs: set[str] = set()
-        self.codes = {secrets.token_hex(8)}
-        self.refresh: set[str] = set()
-
-    def answer(self, body: bytes, header: str) -> tuple[int, dict[str, Any]]:
-        self._verify(header)
-        form = dict(parse_qsl(body.decode()))
-        self.forms.append(form)
-        known = self.codes if form["grant_type"] == "authorization_code" else self.refresh
-        given = form.get("code") or form.get("refresh_token", "")
-        if given not in known:
-            return 400, {"error": "invalid_grant"}
-        known.discard(given)
-        token = secrets.token_hex(8)
-        self.refresh.add(token)
-        keys = dict.fromkeys(("access_key_id", "secret_access_key", "session_token"), token)
-        return 200, {"access_token": keys, "expires_in": 900, "refresh_token": token}
-
-    def _verify(self, header: str) -> None:
-        head, claims, signature = header.split(".")
-        given, said = json.loads(unpadded(head)), json.loads(unpadded(claims))
-        assert (given["typ"], given["alg"]) == ("dpop+jwt", "ES256")
-        assert (said["htm"], said["htu"]) == ("POST", f"{self.endpoint}/v1/token")
-        assert abs(said["iat"] - time.time()) < 60
-        assert said["jti"] not in self.proofs
-        self.proofs.add(said["jti"])
-        x, y = (int.from_bytes(unpadded(given["jwk"][axis])) for axis in "xy")
-        key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
-        raw = unpadded(signature)
-        r, s = int.from_bytes(raw[:32]), int.from_bytes(raw[32:])
-        key.verify(
-            utils.encode_dss_signature(r, s), f"{head}.{claims}".encode(), ec.ECDSA(SHA256())
-        )
-
-
-@contextmanager
-def served() -> Iterator[Service]:
-    service = Service()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            status, found = service.answer(body, self.headers["DPoP"])
-            data = json.dumps(found).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    service.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield service
-    server.shutdown()
-    server.server_close()
-
-
 @pytest.fixture
-def service() -> Iterator[Service]:
-    with served() as found:
+def service() -> Iterator[SignIn]:
+    with signin.running() as found:
         yield found
 
 
 @pytest.fixture
-def place(service: Service) -> Place:
+def place(service: SignIn) -> Place:
     return Place("me", "lab", "us-east-1", service.endpoint)
 
 
-def desktop(outside: World, service: Service, *answers: dict[str, str]) -> World:
-    """Return a desktop whose browser gives these answers; `state` is the right one if left out."""
-    given = answers or ({"code": next(iter(service.codes))},)
+def desktop(outside: World, service: SignIn, *answers: dict[str, str]) -> World:
+    """Return a desktop whose browser gives these answers, and a code if they do not count."""
 
     def visit(url: str) -> bool:
         query = dict(parse_qsl(urlsplit(url).query))
+        code = service.code(query["code_challenge"], query["redirect_uri"])
+        given = list(answers)
+        if all("state" in answer for answer in answers):
+            given.append({"code": code})
 
         def back() -> None:
             for answer in given:
@@ -136,29 +63,26 @@ def desktop(outside: World, service: Service, *answers: dict[str, str]) -> World
 
 
 def test_a_sign_in_gives_keys_and_proves_who_asks(
-    outside: World, service: Service, place: Place
+    outside: World, service: SignIn, place: Place
 ) -> None:
     found = _signin.obtain(place, desktop(outside, service))
-    (form,) = service.forms
-    assert (found.cloud, form["grant_type"]) == ("aws", "authorization_code")
-    assert form["client_id"] == "arn:aws:signin:::devtools/same-device"
+    assert (found.cloud, service.grants()) == ("aws", ["authorization_code"])
 
 
 def test_the_refresh_token_is_private_and_rotates_without_a_browser(
-    outside: World, service: Service, place: Place
+    outside: World, service: SignIn, place: Place
 ) -> None:
     world = desktop(outside, service)
     _signin.obtain(place, world)
     alone = world._replace(asks=False)
     _signin.obtain(place, alone)
     _signin.obtain(place, alone)
-    kinds = [form["grant_type"] for form in service.forms]
-    assert kinds == ["authorization_code", "refresh_token", "refresh_token"]
+    assert service.grants() == ["authorization_code", "refresh_token", "refresh_token"]
     assert Path(_signin.path(place, world)).stat().st_mode & 0o777 == 0o600
 
 
 def test_a_refresh_token_ends_twelve_hours_after_the_sign_in(
-    outside: World, service: Service, place: Place
+    outside: World, service: SignIn, place: Place
 ) -> None:
     world = desktop(outside, service)
     _signin.obtain(place, world)
@@ -167,7 +91,7 @@ def test_a_refresh_token_ends_twelve_hours_after_the_sign_in(
         _signin.obtain(place, later)
 
 
-def test_a_refused_refresh_token_is_removed(outside: World, service: Service, place: Place) -> None:
+def test_a_refused_refresh_token_is_removed(outside: World, service: SignIn, place: Place) -> None:
     world = desktop(outside, service)
     _signin.obtain(place, world)
     service.refresh.clear()
@@ -177,15 +101,14 @@ def test_a_refused_refresh_token_is_removed(outside: World, service: Service, pl
 
 
 def test_an_answer_with_a_foreign_state_is_turned_away_and_the_sign_in_goes_on(
-    outside: World, service: Service, place: Place
+    outside: World, service: SignIn, place: Place
 ) -> None:
-    code = next(iter(service.codes))
-    world = desktop(outside, service, {"code": "evil", "state": "other"}, {"code": code})
+    world = desktop(outside, service, {"code": "evil", "state": "other"})
     _signin.obtain(place, world)
-    assert [form["code"] for form in service.forms] == [code]
+    assert [asked["code"] == "evil" for asked in service.tokens] == [False]
 
 
-def test_a_declined_sign_in_says_so(outside: World, service: Service, place: Place) -> None:
+def test_a_declined_sign_in_says_so(outside: World, service: SignIn, place: Place) -> None:
     world = desktop(outside, service, {"error": "access_denied"})
     with pytest.raises(AuthError) as caught:
         _signin.obtain(place, world)
@@ -195,11 +118,73 @@ def test_a_declined_sign_in_says_so(outside: World, service: Service, place: Pla
 
 
 def test_a_wrong_code_is_refused_by_the_service(
-    outside: World, service: Service, place: Place
+    outside: World, service: SignIn, place: Place
 ) -> None:
     with pytest.raises(AuthError) as caught:
         _signin.obtain(place, desktop(outside, service, {"code": "wrong"}))
     assert caught.value.message.startswith('identity "me": AWS refused the sign-in: invalid_grant')
+
+
+def test_a_service_that_stumbles_is_asked_again_with_a_new_proof(
+    outside: World, service: SignIn, place: Place
+) -> None:
+    service.refusals = [("server_error", 500)]
+    with pytest.raises(AuthError, match="invalid_grant"):  # the code was spent by then
+        _signin.obtain(place, desktop(outside, service, {"code": "spent"}))
+    assert service.grants() == ["authorization_code"] * 2
+
+
+def test_a_service_that_takes_json_only_gets_what_its_model_says(
+    outside: World, service: SignIn, place: Place
+) -> None:
+    service.accepts = (signin.JSON,)
+    world = desktop(outside, service)
+    _signin.obtain(place, world)
+    _signin.obtain(place, world._replace(asks=False))
+    assert service.grants() == ["authorization_code", "refresh_token"]
+
+
+def test_a_busy_service_is_no_reason_for_a_new_sign_in(
+    outside: World, service: SignIn, place: Place
+) -> None:
+    world = desktop(outside, service)
+    _signin.obtain(place, world)
+    service.refusals = [("rate_exceeded", 429)] * 4
+    with pytest.raises(AuthError, match="rate_exceeded"):
+        _signin.obtain(place, world)
+    assert Path(_signin.path(place, world)).exists()
+    _signin.obtain(place, world._replace(asks=False))
+
+
+@pytest.mark.parametrize("code", ["TOKEN_EXPIRED", "USER_CREDENTIALS_CHANGED"])
+def test_what_the_service_calls_over_is_forgotten(
+    outside: World, service: SignIn, place: Place, code: str
+) -> None:
+    world = desktop(outside, service)
+    _signin.obtain(place, world)
+    service.refusals = [(code, 400)]
+    with pytest.raises(NeedsLogin):
+        _signin.obtain(place, world._replace(asks=False))
+    assert not Path(_signin.path(place, world)).exists()
+
+
+def test_several_at_once_use_the_refresh_token_one_after_the_other(
+    outside: World, service: SignIn, place: Place
+) -> None:
+    alone = desktop(outside, service)._replace(asks=False)
+    _signin.obtain(place, alone._replace(asks=True))
+    found: list[str] = []
+    threads = [
+        threading.Thread(
+            target=lambda: found.append(_signin.obtain(place, alone).fields["access_key_id"])
+        )
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 4
 
 
 def test_nobody_is_asked_without_a_terminal(outside: World, place: Place) -> None:
