@@ -179,3 +179,22 @@ def test_a_logout_of_the_provider_ends_the_session_at_the_portal(
     done = cli(*WHO, "dev", "--", "true", env={"ATMOS_FORCE_TTY": None})
     assert done.exit == 77
     assert f"signing in to {portal.START_URL} needs a terminal" in done.stderr
+
+
+def test_a_change_of_an_identity_that_no_portal_has_listed_says_where_to_sign_in(
+    cli: Cli, sso: Portal
+) -> None:
+    config = CONFIG.partition("  identities:\n")[0].replace(
+        "region: eu-west-1}", "region: eu-west-1, auto_provision_identities: true}", 1
+    )
+    own = "  identities:\n    dev/admin: {default: true, alias: mine}\n"
+    (cli.cwd / "atmos.yaml").write_text(config + own)
+    before = cli("auth", "exec", "--", "true")
+    assert before.exit == 78
+    assert "hint: if a portal lists it, sign in there: auth login --provider sso" in before.stderr
+    assert cli("auth", "login", "--provider", "sso").exit == 0
+    assert (
+        cli("auth", "exec", "-i", "mine", "--", "printenv", "AWS_PROFILE").stdout == "dev/admin\n"
+    )
+    for ended in (("--provider", "sso"), ("--all",)):
+        assert cli("auth", "logout", *ended).exit == 0

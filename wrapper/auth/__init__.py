@@ -46,17 +46,21 @@ def read(
     config_dir: str,
     world: World,
     wrap: Mapping[str, Any] | None = None,
+    *,
+    only_providers: bool = False,
 ) -> Auth:
     """Return the merged section, ready for use.
 
     `layers` are the files that made it, lowest first; `wrap` is our own top-level section of
-    atmos.yaml. Raises: Problems with every fault, when one of them breaks every command.
+    atmos.yaml. With `only_providers` faults of identities break nothing.
+    Raises: Problems with every fault, when one of them breaks every command.
     """
     from wrapper.auth.model import FATAL
     from wrapper.errors import Problems
 
     auth = check(section, layers, config_dir, world, wrap)
-    if any(problem.weight == FATAL for problem in auth.problems):
+    fatal = [problem for problem in auth.problems if problem.weight == FATAL]
+    if any(not (only_providers and one.subject.startswith("identity ")) for one in fatal):
         raise Problems([problem.error for problem in auth.problems])
     return auth
 

@@ -41,12 +41,11 @@ def read(
         at = places.at("realm") if source == "config" else None
         problems.append(_problem("", fault, at, FATAL))
     _section(section, places, problems, warnings)
-    providers = _entries("provider", section.get("providers"), places, problems, warnings)
-    identities = _entries("identity", section.get("identities"), places, problems, warnings)
+    providers = _entries("provider", section, places, problems, warnings)
+    identities = _entries("identity", section, places, problems, warnings)
     withheld = _secrets(identities, places, world) | _provider_passwords(providers, places, world)
     _keyrings(identities, section, realm, world)
-    entries = (*providers.values(), *identities.values())
-    for entry in entries:
+    for entry in (*providers.values(), *identities.values()):
         problems += _checked(entry, places)
     auth = Auth(
         section, layers, realm, source, providers, identities,
@@ -130,7 +129,7 @@ def _setting(
 
 def _entries(
     role: str,
-    given: Any,
+    section: Mapping[str, Any],
     places: Places,
     problems: list[Problem],
     warnings: list[WrapError],
@@ -138,6 +137,7 @@ def _entries(
     kinds = PROVIDER_KINDS if role == "provider" else IDENTITY_KINDS
     known = rules.PROVIDER_KEYS if role == "provider" else rules.IDENTITY_KEYS
     plural = "providers" if role == "provider" else "identities"
+    given = section.get(plural)
     if given is None:
         return {}
     if not isinstance(given, Mapping):
@@ -162,7 +162,9 @@ def _entries(
                 warnings.append(_unknown(f"{title}: {key}", key, known, place))
         kind = raw.get("kind")
         if not kind or not isinstance(kind, str):
-            problems.append(_kindless(title, raw, at, [n for n in given if n != name], name))
+            portals = list(provisioned.portals(section)) if role == "identity" else []
+            other = near(name, sorted({*given} - {name}))
+            problems.append(_kindless(title, raw, at, other, portals))
             continue
         if kind not in kinds:
             place = places.at(plural, name, "kind")
@@ -178,10 +180,13 @@ def _entries(
 
 
 def _kindless(
-    title: str, raw: Mapping[str, Any], at: Location | None, others: Sequence[str], name: str
+    title: str, raw: Mapping[str, Any], at: Location | None, other: str | None, portals: list[str]
 ) -> Problem:
+    if portals:
+        hint = f"if a portal lists it, sign in there: auth login --provider {' or '.join(portals)}"
+        return _problem(title, f"{title} has no kind, and no portal lists it", at, FATAL, hint)
     if set(raw) <= {"default"}:
-        return _problem(title, f"{title} is not defined", at, FATAL, near(name, others))
+        return _problem(title, f"{title} is not defined", at, FATAL, other)
     hint = "add `kind:`, or did you forget to specify a profile?"
     return _problem(title, f"{title} has no kind", at, FATAL, hint)
 

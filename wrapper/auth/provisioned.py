@@ -48,15 +48,7 @@ def added(section: Mapping[str, Any], world: World) -> Mapping[str, Any]:
 
     What is written down wins; an entry without a kind is a change of the provisioned one.
     """
-    providers = section.get("providers")
-    if not isinstance(providers, Mapping):
-        return section
-    wanted = {
-        str(name): raw
-        for name, raw in providers.items()
-        if isinstance(raw, Mapping) and raw.get("kind") == SSO
-        and truth(raw.get("auto_provision_identities")) is True
-    }  # fmt: skip
+    wanted = portals(section)
     given = section.get("identities")
     if not wanted or not (given is None or isinstance(given, Mapping)):
         return section
@@ -71,6 +63,17 @@ def added(section: Mapping[str, Any], world: World) -> Mapping[str, Any]:
             elif isinstance(own, Mapping) and not own.get("kind"):
                 identities[written] = deep_merge(entry, own)
     return {**section, "identities": identities}
+
+
+def portals(section: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the providers whose permission sets become identities: name -> map."""
+    providers = section.get("providers")
+    return {
+        str(name): raw
+        for name, raw in (providers.items() if isinstance(providers, Mapping) else ())
+        if isinstance(raw, Mapping) and raw.get("kind") == SSO
+        and truth(raw.get("auto_provision_identities")) is True
+    }  # fmt: skip
 
 
 def _entries(provider: str, raw: Mapping[str, Any], world: World) -> dict[str, dict[str, Any]]:

@@ -59,7 +59,7 @@ def login(
     """Sign in to an identity, or to a provider."""
     from wrapper.auth import chain
 
-    auth, world = read(ctx.obj)
+    auth, world = read(ctx.obj, only_providers=bool(provider))
     if device:
         world = world._replace(environ={**world.environ, "ATMOS_WRAP_DEVICE_CODE": "1"})
     if webflow and provider:

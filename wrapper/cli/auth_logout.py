@@ -44,7 +44,7 @@ def logout(
         return _logout_realms(world, dry=dry_run)
     from wrapper.auth import logout as removal
 
-    auth, world = read(ctx.obj)
+    auth, world = read(ctx.obj, only_providers=everything or bool(provider))
     chosen, title = _to_logout(auth, ctx.obj, world, identity, provider, tags, everything)
     if keychain and not dry_run:
         _insist(title, world, force=force)

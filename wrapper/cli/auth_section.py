@@ -19,16 +19,20 @@ Tags = Annotated[str, typer.Option("--tags", help="Only what has one of these ta
 Provider = Annotated[str, typer.Option("--provider", "-p", help="A provider instead.")]
 
 
-def read(session: Session) -> tuple[Auth, World]:
+def read(session: Session, *, only_providers: bool = False) -> tuple[Auth, World]:
     """Return the section of this invocation, and the world with the configuration's environment.
 
-    Unknown keys are told as warnings. Raises: ConfigError.
+    With `only_providers` a broken identity stops nobody: a portal may have to name it first. Unknown keys are told as warnings. Raises: ConfigError.
     """
-    from wrapper import run, ui
+    from wrapper import auth as section
+    from wrapper import ui
 
     config = session.config()
     world = session.world._replace(environ=dict(config.environ))
-    auth = run.auth_of(config, None, world)
+    auth = section.read(
+        config.data.get("auth") or {}, config.auth_layers, config.dir, world,
+        config.data.get("wrap"), only_providers=only_providers,
+    )  # fmt: skip
     for warning in auth.warnings:
         place = f" ({warning.at[0]})" if warning.at else ""
         hint = f"; {warning.hints[0]}" if warning.hints else ""
