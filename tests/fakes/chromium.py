@@ -53,7 +53,7 @@ class Person:
 
 
 def act(program: str, steps: Sequence[Step], url: str) -> dict[str, Any]:
-    """Open a page and follow the steps: `fill NAME TEXT`, `press BUTTON`, `see TEXT`."""
+    """Open a page and follow the steps: `fill NAME TEXT`, `press BUTTON`, `see TEXT`, `run SCRIPT`."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -69,6 +69,8 @@ def act(program: str, steps: Sequence[Step], url: str) -> dict[str, Any]:
                 page.fill(f"input[name={words[0]}]", words[1])
             elif verb == "press":
                 page.get_by_role("button", name=words[0], exact=True).click()
+            elif verb == "run":
+                page.evaluate(words[0])
             else:
                 page.get_by_text(words[0]).first.wait_for()
         found = {"text": page.inner_text("body"), "html": page.content(), "visited": visited}
