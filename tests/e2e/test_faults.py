@@ -69,7 +69,7 @@ FLOWS = {
     "AssumeRoleWithWebIdentity": Flow((*LOGIN, "ci")),
     "GitHub token": Flow((*LOGIN, "ci")),
     "signin authorization_code": Flow((*LOGIN, "web")),
-    "signin refresh_token": Flow((*LOGIN, "web"), before=(*LOGIN, "web")),
+    "signin refresh_token": Flow((*LOGIN, "web", "--force"), before=(*LOGIN, "web")),
     "getSigninToken": Flow(("auth", "console", "-i", "hop", "--print"), before=(*LOGIN, "hop")),
 }
 # Kinds without a row, and why.
@@ -223,7 +223,8 @@ class Machine:
         def go() -> None:
             urllib.request.urlopen(url, timeout=20).close()
 
-        threading.Thread(target=go, daemon=True).start()
+        if url.startswith(self.server.endpoint):
+            threading.Thread(target=go, daemon=True).start()
         return True
 
     def broken(self) -> list[str]:

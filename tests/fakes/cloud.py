@@ -62,8 +62,8 @@ class Cloud(Portal):
             return _json(200, {"value": self.jwt}) if known else _json(401, {"message": "no"})
         if parts.path == "/federation":
             session = json.loads(query["Session"])
-            known = self._keys.get(session["sessionId"], ("", "", ""))[:2]
-            if known != (session["sessionKey"], session["sessionToken"]):
+            secret, token, _ = self._keys.get(session["sessionId"], ("", "", ""))
+            if (secret, token) != (session["sessionKey"], session["sessionToken"]):
                 return _json(400, {"message": "no"})
             return _json(200, {"SigninToken": secrets.token_hex(16)})
         return super().answer(request)

@@ -76,7 +76,7 @@ class Server:
 def label(request: sigv4.Request) -> str:
     """Return the name of a call; a grant type belongs to it. Empty for what is no call."""
     path = urlsplit(request.target).path
-    if path == "/authorize":
+    if path.endswith("/authorize"):
         return ""
     action = Cloud.action(request)
     if action == "CreateToken":

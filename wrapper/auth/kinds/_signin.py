@@ -247,7 +247,7 @@ def _token(place: Place, given: Mapping[str, str], key: Any, world: World) -> Ma
     said = str(answer.get("error_description") or answer.get("message") or "")
     url = f"{address(place, world)}/v1/token"
     text = f"{code} (HTTP {status}) {said[:300]} at {url}".replace("  ", " ")
-    busy = status >= 500 or status == 429
+    busy = status >= 500 or status == 429 or 300 <= status < 400  # also a page of the network
     raise _Refused(code[:100], text, _aws.clock(named.get("date", ""), world), busy=busy)
 
 
