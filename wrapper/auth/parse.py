@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wrapper import files
-from wrapper.auth import defaults, keyring, provisioned, realms, references, rules
+from wrapper.auth import beside, defaults, provisioned, realms, references, rules
 from wrapper.auth.kinds import IDENTITY_KINDS, PROVIDER_KINDS
 from wrapper.auth.lookup import follow, truth
 from wrapper.auth.model import CHECKED, FATAL, USED, Auth, Entry, Problem
@@ -44,7 +44,8 @@ def read(
     providers = _entries("provider", section, places, problems, warnings)
     identities = _entries("identity", section, places, problems, warnings)
     withheld = _secrets(identities, places, world) | _provider_passwords(providers, places, world)
-    _keyrings(identities, section, realm, world)
+    beside.keyrings(identities, section, realm, world)
+    beside.shares(providers, wrap, world)
     for entry in (*providers.values(), *identities.values()):
         problems += _checked(entry, places)
     auth = Auth(
@@ -276,17 +277,6 @@ def _provider_passwords(
             variables |= {raw["password"].variable} - {""}
         providers[name] = entry._replace(raw=raw)
     return frozenset(variables)
-
-
-def _keyrings(
-    identities: dict[str, Entry], section: Mapping[str, Any], realm: str, world: World
-) -> None:
-    """Tell IAM users which keyring holds their keys."""
-    found = keyring.settings(section, world)
-    place = {"realm": realm, "type": found.type, "path": found.path, "variable": found.password}
-    for name, entry in identities.items():
-        if entry.kind == "aws/user":
-            identities[name] = entry._replace(raw={**entry.raw, "keyring": place})
 
 
 def _passwords(section: Mapping[str, Any], world: World) -> frozenset[str]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wrapper.config import basepath, defaults, files, functions, identities, profiles
+from wrapper.config import basepath, defaults, files, functions, identities, own, profiles
 from wrapper.config.identities import Part
 from wrapper.config.schema import checked, fold, known_auth
 from wrapper.errors import ConfigError, Location
@@ -39,7 +39,8 @@ class Config(NamedTuple):
     `auth_layers`: what each file says about `auth`, see `identities.layers`. `environ`: the
     process's environment with the `ATMOS_*` of the `env` section. `parts`: the files, lowest first.
     `overridden`: dotted key -> the flag or variable that set it. `secrets`: variables that `!env`
-    read for credentials. `cli_config_path`: as `describe config` shows it.
+    read for credentials. `cli_config_path`: as `describe config` shows it. `seen`: each file that
+    was read, with the digest of the very bytes that were parsed.
     """
 
     data: dict[str, Any]
@@ -57,6 +58,12 @@ class Config(NamedTuple):
     secrets: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
     cli_config_path: str = ""
+    seen: Mapping[str, functions.Seen] = {}
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """Return the SHA-256 of each file's bytes as they were parsed, in hex by path."""
+        return {path: seen.digest for path, seen in self.seen.items()}
 
     def where(self, *keys: str) -> Location | None:
         """Return the place of the setting that won; None for a default, a flag or a variable.
@@ -85,6 +92,20 @@ def load(world: World, options: Options | None = None) -> Config:
     return config
 
 
+def given(options: Options, world: World) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the configuration files and directories that flags or variables name."""
+    environ = world.environ
+    return (
+        options.config_files or _split(environ.get("ATMOS_CONFIG", "")),
+        options.config_dirs or _split(environ.get("ATMOS_CONFIG_PATH", "")),
+    )
+
+
+def anchor_root(world: World) -> str:
+    """Return the git root that takes part in looking for configuration; '' for none."""
+    return "" if _is_off(world.environ) else files.git_root(world.cwd)
+
+
 class _Load:
     """One reading: three orders of the files that took part (see `identities`)."""
 
@@ -93,12 +114,13 @@ class _Load:
         self.options = options
         self.environ: Mapping[str, str] = world.environ
         self.git_root = files.git_root(world.cwd)
-        self.anchor_root = "" if _is_off(world.environ) else self.git_root
+        self.anchor_root = anchor_root(world)
         self.ordinary: list[Part] = []
         self.ranked: list[Part] = []
         self.defaults: list[Part] = []
         self.warnings: list[str] = []
         self.read: dict[str, dict[str, Any]] = {}
+        self.seen: dict[str, functions.Seen] = {}
 
     def result(self) -> Config:
         sources, shown = self._sources()
@@ -120,7 +142,7 @@ class _Load:
         auth = identities.merge_auth(self.ordinary, self.ranked)
         secrets: set[str] = set()
         data = {**data, "auth": known_auth({**auth, **_realm(data)})}
-        data = _plain(data, (), secrets)
+        data = own.kept(_plain(data, (), secrets), self.ordinary, self.world.home, self.warnings)
         return Config(
             data=data,
             dir=config_dir,
@@ -137,19 +159,12 @@ class _Load:
             secrets=frozenset(secrets),
             warnings=tuple(self.warnings),
             cli_config_path=shown,
-        )
-
-    def _given(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the files and directories that flags or variables name."""
-        environ = self.world.environ
-        return (
-            self.options.config_files or _split(environ.get("ATMOS_CONFIG", "")),
-            self.options.config_dirs or _split(environ.get("ATMOS_CONFIG_PATH", "")),
+            seen=self.seen,
         )
 
     def _sources(self) -> tuple[list[files.Source], str]:
         environ = self.world.environ
-        named, directories = self._given()
+        named, directories = given(self.options, self.world)
         if named or directories:
             shown = [os.path.dirname(name) or "." for name in named] + list(directories)
             text = shown[0] if len(shown) == 1 else "".join(f"{path};" for path in shown)
@@ -161,7 +176,7 @@ class _Load:
         """Return the directory of the last file found; of several given, of the last with a base."""
         if not sources:
             return ""
-        if not any(self._given()):
+        if not any(given(self.options, self.world)):
             return os.path.dirname(sources[-1].path)
         given = {source.path for source in sources}
         with_base = [p.path for p in self.ranked if p.path in given and "base_path" in p.data]
@@ -176,7 +191,7 @@ class _Load:
         if path in self.read:
             return self.read[path]
         around = functions.Surroundings(
-            self.environ, self.world.cwd, self.git_root, self.options.passive
+            self.environ, self.world.cwd, self.git_root, self.options.passive, self.seen
         )
         data = self.read[path] = checked(fold(functions.read_file(path, around)), path)
         return data

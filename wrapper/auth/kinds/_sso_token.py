@@ -128,17 +128,18 @@ def of_aws_cli(start_url: str, region: str, world: World, refused: str) -> Token
     except OSError:
         return best
     for name in names:
-        found = _cli_file(os.path.join(directory, name)) if name.endswith(".json") else {}
+        found = cli_file(os.path.join(directory, name)) if name.endswith(".json") else {}
         if plain_url(_text(found.get("startUrl"))) != plain_url(start_url):
             continue
-        token = Token(_text(found.get("accessToken")), _time(found.get("expiresAt")))
+        token = Token(_text(found.get("accessToken")), seconds(found.get("expiresAt")))
         wanted = found.get("region") == region and digest(token.access) != refused
         if wanted and token.good(world.now()) and token.expires > best.expires:
             best = token
     return best
 
 
-def _cli_file(file: str) -> dict[str, Any]:
+def cli_file(file: str) -> dict[str, Any]:
+    """Return what a file of the AWS CLI's cache holds; an empty map when it cannot be read."""
     try:
         data = files.read_private(file)
         found = json.loads(data) if data is not None else {}
@@ -147,7 +148,8 @@ def _cli_file(file: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _time(value: Any) -> float:
+def seconds(value: Any) -> float:
+    """Return a time of the AWS CLI's cache as seconds since the epoch; 0 when it is none."""
     from datetime import UTC, datetime
 
     try:

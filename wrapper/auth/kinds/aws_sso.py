@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from wrapper import files, ui
 from wrapper.auth import sessions
-from wrapper.auth.kinds import _aws, _sso_token
+from wrapper.auth.kinds import _aws, _sso_shared, _sso_token
 from wrapper.auth.kinds._sso_token import Token
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
@@ -23,13 +23,17 @@ _SKEW = 15 * 60.0
 
 
 class Spec(NamedTuple):
-    """A portal; `name` is the provider's. `provision` lists its permission sets as identities."""
+    """A portal; `name` is the provider's. `provision` lists its permission sets as identities.
+
+    `share` gives its token to the AWS CLI, too.
+    """
 
     name: str
     start_url: str
     region: str
     endpoint: str = ""
     provision: bool = False
+    share: bool = False
 
 
 def parse(name: str, raw: Mapping[str, Any]) -> Spec:
@@ -51,6 +55,7 @@ def parse(name: str, raw: Mapping[str, Any]) -> Spec:
         raw["region"].strip(),
         str(spec.get("endpoint_url") or "") if isinstance(spec, Mapping) else "",
         truth(raw.get("auto_provision_identities")) is True,
+        raw.get("share") is True,
     )
 
 
@@ -66,7 +71,7 @@ def renewed(base: Credential, world: World) -> Credential:
     """Return another token than `base`, which the portal refuses. Raises: as `obtain`."""
     given = base.fields
     spec = Spec(given["provider"], given["start_url"], base.region, given["endpoint"])
-    spec = spec._replace(provision=bool(given["provision"]))
+    spec = spec._replace(provision=bool(given["provision"]), share=bool(given["share"]))
     return _credential(spec, _token(spec, world, given["access_token"]), world)
 
 
@@ -77,6 +82,7 @@ def _credential(spec: Spec, token: Token, world: World) -> Credential:
         "start_url": spec.start_url,
         "endpoint": spec.endpoint,
         "provision": "yes" if spec.provision else "",
+        "share": "yes" if spec.share else "",
     }
     return Credential(CLOUD, fields, token.expires, "", spec.region, world.now())
 
@@ -85,7 +91,7 @@ def _token(spec: Spec, world: World, refused: str) -> Token:
     """Return a good token that is not the refused one; one process at a time looks for it."""
     from wrapper.auth.kinds import _sso_sign_in
 
-    started = world.now()
+    started = world.now() - world.age()
     file = _sso_token.path(spec.start_url, spec.region, spec.endpoint, world)
     found = _usable(spec, file, world, refused)
     if found is not None:
@@ -103,6 +109,8 @@ def _token(spec: Spec, world: World, refused: str) -> Token:
         if failed is not None:
             raise AuthError(failed[0], hint=failed[1])
         kept = _dropped(spec, file, world, refused)
+        if spec.share:
+            kept = _sso_shared.newer(spec.start_url, spec.region, kept, world)
         try:
             token = _sso_sign_in.refreshed(spec, kept, world) if kept.refresh else None
             token = token or _sso_sign_in.signed_in(spec, kept, world)
@@ -112,6 +120,8 @@ def _token(spec: Spec, world: World, refused: str) -> Token:
             sessions.remember_failure(f"{file}.failed", error.message, error.hints, world.now())
             raise
         _sso_token.store(file, spec.start_url, token)
+        if spec.share:
+            _sso_shared.store(spec.start_url, spec.region, token, world)
     _provision(spec, token, world)
     return token
 
@@ -171,6 +181,8 @@ def forget(spec: Spec, world: World) -> tuple[str, ...]:
 
         gone = [path for path in (file, provisioned.path(file)) if files.remove(path)]
         files.remove(f"{file}.failed")
+        if spec.share:
+            gone += _sso_shared.remove(spec.start_url, spec.region, token.access, world)
     if _sso_token.of_aws_cli(spec.start_url, spec.region, world, "").access:
         ui.note(world, f"the AWS CLI is still signed in to {spec.start_url}: `aws sso logout`")
     return tuple(gone)
