@@ -27,6 +27,8 @@ class World(NamedTuple):
     open_browser: Callable[[str], bool]
     # False where a program asks on its own (`credential-process`, `whoami`): nobody is disturbed.
     asks: bool = True
+    # Seconds since the command was started.
+    age: Callable[[], float] = float
 
     @property
     def home(self) -> str:
@@ -74,7 +76,30 @@ def real() -> World:
         stdin_tty=_is_tty(0),
         stderr_tty=_is_tty(2),
         open_browser=_open_browser,
+        age=_age,
     )
+
+
+_IMPORTED = time.monotonic()
+# How long a busy machine may take to let a process begin.
+_SLOW_START = 10.0
+
+
+def _age() -> float:
+    """Return the seconds since this process was started, which may be long before its first line.
+
+    The kernel counts them; a process that became this one by `exec` is not taken for it.
+    """
+    known = time.monotonic() - _IMPORTED
+    try:
+        with open("/proc/self/stat", "rb") as stream:
+            ticks = int(stream.read().rpartition(b")")[2].split()[19])
+        # The tick in which it began is over by now: never count more than there was.
+        began = (ticks + 1) / os.sysconf("SC_CLK_TCK")
+        counted = time.clock_gettime(time.CLOCK_BOOTTIME) - began
+    except (OSError, ValueError, IndexError, AttributeError):
+        return known
+    return max(known, min(counted, known + _SLOW_START))
 
 
 def _open_closed_streams() -> None:

@@ -99,6 +99,12 @@ class Portal:
         """Return the portal's time, which may be `skew` seconds ahead of the client's."""
         return time.time() + self.skew
 
+    def decide(self) -> None:
+        """Let the person who was asked answer now; all that are asked later answer at once."""
+        with self._lock:
+            self.pending = 0
+            self._devices = dict.fromkeys(self._devices, 0)
+
     def revoke(self) -> None:
         """End every session at the portal."""
         self._tokens.clear()

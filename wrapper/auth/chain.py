@@ -229,13 +229,13 @@ def keys_of(auth: Auth, name: str, world: World) -> tuple[str | None, ...]:
 
 def walk(chain: Sequence[Link], realm: str, world: World, *, again: bool = False) -> Credential:
     """Go from the target back to the first good session, then forward. Raises: as `obtain`."""
-    started = world.now()
+    started = world.now() - world.age()
     base: Credential | None = None
     start = 0
     for index in range(len(chain) - 1, -1, -1):
         key = chain[index].key
         found = sessions.load(realm, key) if key else None
-        if sessions.good(found, started) and not (again and index == len(chain) - 1):
+        if sessions.good(found, world.now()) and not (again and index == len(chain) - 1):
             base, start = found, index + 1
             break
     for index, link in enumerate(chain[start:], start):

@@ -18,8 +18,9 @@ VERSION = 1
 BUFFER = 15 * 60.0
 # A stored session from the future means that the clock was set back: its expiry means nothing.
 SKEW = 5 * 60.0
-# How long those who waited for a failed sign-in take its answer for theirs.
-REMEMBER_FAILURE = 30.0
+# How long those who were started before a sign-in failed take its answer for theirs: a busy machine
+# lets the last of many parallel runs come late.
+REMEMBER_FAILURE = 120.0
 _KEYS = ("access_key_id", "secret_access_key")
 _YEAR_9999 = 253_402_300_800
 
@@ -120,7 +121,7 @@ def remember_failure(file: str, message: str, hints: Sequence[str], now: float) 
 
 
 def remembered_failure(file: str, started: float, now: float) -> tuple[str, list[str]] | None:
-    """Return message and hints of a sign-in that failed while the caller waited, since `started`.
+    """Return message and hints of a sign-in that failed since the caller's command was `started`.
 
     An older note is removed. Raises: StoreError.
     """

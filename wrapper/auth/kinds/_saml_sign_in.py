@@ -53,7 +53,7 @@ def assertion(
     NeedsLogin when somebody would have to be asked and cannot be, AuthError, ToolMissing,
     StoreError.
     """
-    started = world.now()
+    started = world.now() - world.age()
     file = path(spec, world)
     title = f'provider "{spec.name}"'
 
