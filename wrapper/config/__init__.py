@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wrapper.config import basepath, defaults, files, functions, identities, own, profiles
+from wrapper.config import basepath, defaults, files, functions, identities, personal, profiles
 from wrapper.config.identities import Part
 from wrapper.config.schema import checked, fold, known_auth
 from wrapper.errors import ConfigError, Location
@@ -142,7 +142,9 @@ class _Load:
         auth = identities.merge_auth(self.ordinary, self.ranked)
         secrets: set[str] = set()
         data = {**data, "auth": known_auth({**auth, **_realm(data)})}
-        data = own.kept(_plain(data, (), secrets), self.ordinary, self.world.home, self.warnings)
+        data = personal.kept(
+            _plain(data, (), secrets), self.ordinary, self.world.home, self.warnings
+        )
         return Config(
             data=data,
             dir=config_dir,
