@@ -180,8 +180,8 @@ class _Load:
             return ""
         if not any(given(self.options, self.world)):
             return os.path.dirname(sources[-1].path)
-        given = {source.path for source in sources}
-        with_base = [p.path for p in self.ranked if p.path in given and "base_path" in p.data]
+        paths = {source.path for source in sources}
+        with_base = [p.path for p in self.ranked if p.path in paths and "base_path" in p.data]
         return os.path.dirname(with_base[-1] if with_base else sources[0].path)
 
     def _anchors(self, config_dir: str) -> basepath.Anchors:
