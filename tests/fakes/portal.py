@@ -195,7 +195,7 @@ class Portal:
     def do_RegisterClient(self, params: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N802
         client, secret = secrets.token_hex(8), secrets.token_hex(16)
         assert params["clientType"] == "public"
-        self._clients[client] = (secret, tuple(params["grantTypes"]))
+        self._clients[client] = (secret, tuple(params.get("grantTypes", (DEVICE,))))
         now = int(self.now())
         return {
             "clientId": client,
