@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from wrapper.errors import StoreError
+from wrapper.world import home_dir
 
 if TYPE_CHECKING:
     import threading
@@ -49,7 +50,7 @@ def _base(environ: Mapping[str, str], kind: str, default: str) -> str:
     for name in (f"ATMOS_XDG_{kind}_HOME", f"XDG_{kind}_HOME"):
         if environ.get(name):
             return environ[name]
-    return os.path.join(environ.get("HOME") or os.path.expanduser("~"), default)
+    return os.path.join(home_dir(environ), default)
 
 
 def make_private_dir(path: str) -> None:

@@ -33,7 +33,7 @@ class World(NamedTuple):
     @property
     def home(self) -> str:
         """Return the home directory: `HOME`, else what the password database says."""
-        return self.environ.get("HOME") or os.path.expanduser("~")
+        return home_dir(self.environ)
 
     @property
     def in_ci(self) -> bool:
@@ -61,6 +61,27 @@ class World(NamedTuple):
     def _allowed(self) -> bool:
         setting = self.environ.get("ATMOS_INTERACTIVE", "true").lower()
         return self.asks and setting not in ("false", "0", "no", "off")
+
+
+def home_dir(environ: Mapping[str, str]) -> str:
+    """Return `HOME`, or what the password database says where that is no absolute path.
+
+    Raises: StoreError where neither says anything, as in a container with a made-up user id.
+    """
+    home = environ.get("HOME", "")
+    if os.path.isabs(home):
+        return home
+    import pwd
+
+    from wrapper.errors import StoreError
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        raise StoreError(
+            "this user has no home directory: HOME is not set",
+            hint="set HOME, or XDG_STATE_HOME and XDG_CACHE_HOME",
+        ) from None
 
 
 def real() -> World:

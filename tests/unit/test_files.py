@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 import threading
 from collections.abc import Callable
@@ -120,3 +121,13 @@ def test_threads_wait_for_each_other_silently(tmp_path: Path) -> None:
         order.append("first")
     thread.join(10)
     assert (order, told) == (["first", "second"], [])
+
+
+@pytest.mark.parametrize("home", ["", "relative", None])
+def test_a_home_that_is_no_absolute_path_is_the_one_of_the_password_database(
+    home: str | None,
+) -> None:
+    environ = {} if home is None else {"HOME": home}
+    known = pwd.getpwuid(os.getuid()).pw_dir
+    assert files.state_dir(environ) == os.path.join(known, ".local/state/atmos-wrap")
+    assert files.state_dir({"HOME": "/home/x"}) == "/home/x/.local/state/atmos-wrap"
