@@ -101,6 +101,39 @@ def test_a_registration_outlives_its_token(
     ]
 
 
+def test_a_registration_that_has_ended_or_is_forgotten_is_made_anew(
+    sso_portal: Portal, spec: aws_sso.Spec, world: World
+) -> None:
+    aws_sso.obtain(spec, None, world)
+    file = str(token_file(spec, world))
+    kept = _sso_token.load(file)
+    ended = kept.clients[0]._replace(expires=world.now() + 60)
+    _sso_token.store(file, "", _sso_token.Token(clients=(ended,)))
+    aws_sso.obtain(spec, None, world)
+    unknown = ended._replace(id="forgotten", expires=world.now() + 86400)
+    _sso_token.store(file, "", _sso_token.Token(clients=(unknown,)))
+    aws_sso.obtain(spec, None, world)
+    assert sso_portal.actions() == [
+        *DEVICE_SIGN_IN * 2,
+        "StartDeviceAuthorization!InvalidClientException",
+        *DEVICE_SIGN_IN,
+    ]
+
+
+def test_a_refresh_needs_a_registration_that_still_counts(
+    sso_portal: Portal, spec: aws_sso.Spec, world: World
+) -> None:
+    sso_portal.token_seconds = 240
+    aws_sso.obtain(spec, None, world)
+    file = str(token_file(spec, world))
+    kept = _sso_token.load(file)
+    assert kept.client is not None
+    _sso_token.store(file, "", kept._replace(client=kept.client._replace(expires=world.now() - 1)))
+    with pytest.raises(NeedsLogin):
+        aws_sso.obtain(spec, None, silent(world))
+    assert sso_portal.actions() == DEVICE_SIGN_IN
+
+
 def test_nobody_is_asked_without_a_terminal(
     sso_portal: Portal, spec: aws_sso.Spec, world: World
 ) -> None:

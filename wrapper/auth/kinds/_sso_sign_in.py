@@ -59,9 +59,12 @@ def signed_in(spec: Spec, kept: Token, world: World) -> Token:
         )
     oidc = _oidc(spec, world)
     try:
-        if world.environ.get(BY_CODE) or not _loopback.has_browser(world):
-            return _by_code(spec, oidc, kept, world)
-        return _by_browser(spec, oidc, kept, world)
+        try:
+            return _asked_for(spec, oidc, kept, world)
+        except _Refused as refused:
+            if refused.code not in _UNKNOWN_CLIENT or not kept.clients:
+                raise
+        return _asked_for(spec, oidc, kept._replace(clients=()), world)  # registers anew
     except _Refused as refused:
         raise AuthError(
             f'provider "{spec.name}": {_SAID.get(refused.code, refused.text)}',
@@ -69,6 +72,15 @@ def signed_in(spec: Spec, kept: Token, world: World) -> Token:
         ) from refused
 
 
+def _asked_for(spec: Spec, oidc: Any, kept: Token, world: World) -> Token:
+    """Let a person confirm: in a browser of this machine, else by a code. Raises: _Refused."""
+    if world.environ.get(BY_CODE) or not _loopback.has_browser(world):
+        return _by_code(spec, oidc, kept, world)
+    return _by_browser(spec, oidc, kept, world)
+
+
+# The service has forgotten a registration that we kept.
+_UNKNOWN_CLIENT = ("InvalidClientException", "UnauthorizedClientException")
 _SAID = {
     "AccessDeniedException": "the sign-in was declined in the browser",
     "ExpiredTokenException": "the code expired before the sign-in was confirmed",
