@@ -6,12 +6,11 @@ Source: reference/atmos-stacks.md 1.7.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+import stat
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from wrapper.errors import ConfigError, Location
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SUPPORTED = (
     *("!env", "!exec", "!include", "!include.raw", "!repo-root", "!cwd", "!random"),
@@ -20,19 +19,33 @@ SUPPORTED = (
 )
 
 
+_LIMIT = 1 << 24
+
+
 class FromEnv(str):  # noqa: SLOT000 (it has an attribute)
     """Text that `!env` gave; remembers the variable, so that a secret can be kept from programs."""
 
     variable: str = ""
 
 
+class Seen(NamedTuple):
+    """One file as it was when it was read: SHA-256 of its bytes in hex, and its status."""
+
+    digest: str
+    status: os.stat_result
+
+
 class Surroundings(NamedTuple):
-    """What the functions may see. `passive` forbids to run programs."""
+    """What the functions may see. `passive` forbids to run programs.
+
+    `seen` takes up every file that is read.
+    """
 
     environ: Mapping[str, str]
     cwd: str
     git_root: str
     passive: bool = False
+    seen: dict[str, Seen] | None = None
 
 
 def read_file(path: str, around: Surroundings, trail: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -40,7 +53,7 @@ def read_file(path: str, around: Surroundings, trail: tuple[str, ...] = ()) -> d
 
     Raises: ConfigError with the place.
     """
-    data = _parse(_bytes(path), path, around, trail)
+    data = _parse(read_bytes(path, around), path, around, trail)
     if data is None:
         return {}
     if not isinstance(data, dict):
@@ -67,15 +80,39 @@ def _parse(text: bytes, path: str, around: Surroundings, trail: tuple[str, ...])
     return parsed.load(path, text, around.environ, evaluate)
 
 
-def _bytes(path: str) -> bytes:
+def read_bytes(path: str, around: Surroundings) -> bytes:
+    """Return the bytes of a plain file, and note what was read.
+
+    Raises: ConfigError also for a pipe or a device, and for a file that is other than it was a
+    moment ago.
+    """
+    import hashlib
+
+    content, status = _opened(path)
+    if around.seen is not None:
+        found = Seen(hashlib.sha256(content).hexdigest(), status)
+        if around.seen.setdefault(path, found).digest != found.digest:
+            raise ConfigError("the file changed while it was read", at=path, hint="try again")
+    return content
+
+
+def _opened(path: str) -> tuple[bytes, os.stat_result]:
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC  # a pipe would block
     try:
-        with open(path, "rb") as stream:
-            return stream.read()
+        descriptor = os.open(path, flags)
+        with open(descriptor, "rb") as stream:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError("not a plain file", at=path, hint="remove it, or name another")
+            content = stream.read(_LIMIT + 1)
     except OSError as error:
         reason = error.strerror or error
         raise ConfigError(
             f"cannot read the file: {reason}", at=path, hint="check its permissions"
         ) from error
+    if len(content) > _LIMIT:
+        raise ConfigError(f"the file is larger than {_LIMIT >> 20} MiB", at=path)
+    return content, status
 
 
 def _call(tag: str, text: str, at: Location, around: Surroundings, trail: tuple[str, ...]) -> Any:
@@ -165,7 +202,7 @@ def _include(
     path = _included(name, at, around)
     if path in trail:
         raise ConfigError(f"files include each other: {' -> '.join((*trail, path))}", at=at)
-    content = _bytes(path)
+    content = read_bytes(path, around)
     if tag == "!include.raw":
         return content.decode("utf-8", "replace")
     value = _content(content, path, at, around, trail)
