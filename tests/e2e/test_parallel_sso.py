@@ -59,7 +59,7 @@ auth:
 
 
 @pytest.fixture
-def sso(sso_portal: Portal, cli: Cli, terraform: str) -> Portal:  # noqa: ARG001
+def sso(sso_portal: Portal, cli: Cli, terraform: str) -> Portal:
     """Write the repository and point every run at a portal where nobody has confirmed yet."""
     sso_portal.accounts = [("111111111111", "dev", [f"role{n}" for n in range(ROLES)])]
     sso_portal.pending = 1 << 30
