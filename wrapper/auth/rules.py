@@ -68,7 +68,11 @@ _NEEDED: Mapping[str, tuple[tuple[tuple[str, ...], int], ...]] = {
         ((("emulator",), FATAL),),
     ),
 }
-TASK_POLICY = "arn:aws:iam::aws:policy/root-task/"
+# Partition -> the beginning of its ARNs; a task by its short name is one of the region's partition.
+TASK_POLICIES = {
+    partition: f"arn:{partition}:iam::aws:policy/root-task/"
+    for partition in ("aws", "aws-us-gov", "aws-cn")
+}
 # The tasks that AWS has. Source: reference/atmos-auth.md 4.3.
 ROOT_TASKS = (
     "IAMAuditRootUserCredentials",
@@ -129,12 +133,19 @@ def _assume_root(entry: Entry) -> Iterator[Finding]:
     if isinstance(target, str) and target and not re.fullmatch(r"\d{12}", target):
         yield Finding(("principal", "target_principal"), "target_principal is 12 digits")
     policy = look(entry.raw, ("principal", "task_policy_arn"))
-    if isinstance(policy, str) and policy and policy.removeprefix(TASK_POLICY) not in ROOT_TASKS:
+    if isinstance(policy, str) and policy and root_task(policy) not in ROOT_TASKS:
         yield Finding(
             ("principal", "task_policy_arn"),
             f'"{policy}" is no root task',
-            hint=f"one of {', '.join(ROOT_TASKS)}, or its ARN ({TASK_POLICY}…)",
+            hint=f"one of {', '.join(ROOT_TASKS)}, or its ARN ({TASK_POLICIES['aws']}…)",
         )
+
+
+def root_task(given: str) -> str:
+    """Return the short name of a root task that may be written as an ARN."""
+    for begins in TASK_POLICIES.values():
+        given = given.removeprefix(begins)
+    return given
 
 
 def _oidc(entry: Entry) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from wrapper import ui
 from wrapper.auth.kinds import _aws
 from wrapper.auth.model import Credential
-from wrapper.auth.rules import ROOT_TASKS, TASK_POLICY
+from wrapper.auth.rules import ROOT_TASKS, TASK_POLICIES, root_task
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError, ConfigError, near
 from wrapper.world import World
@@ -21,7 +21,7 @@ LONGEST = 900
 
 
 class Spec(NamedTuple):
-    """`account` is 12 digits, `policy` an ARN, `duration` seconds, None for what STS gives."""
+    """`account` is 12 digits, `policy` a task or its ARN, `duration` seconds, None for STS's own."""
 
     name: str
     account: str
@@ -53,14 +53,22 @@ def parse(name: str, raw: Mapping[str, Any]) -> Spec:
 
 
 def _policy(name: str, given: Any) -> str:
-    task = given.removeprefix(TASK_POLICY) if isinstance(given, str) else ""
+    task = root_task(given) if isinstance(given, str) else ""
     if task in ROOT_TASKS:
-        return TASK_POLICY + task
+        return str(given)
     found = near(task, ROOT_TASKS) if task else None
     raise ConfigError(
         f'identity "{name}": principal.task_policy_arn "{given or ""}" is no root task',
         hint=[*([found] if found else []), f"one of {', '.join(ROOT_TASKS)}"],
     )
+
+
+def _arn(policy: str, region: str) -> str:
+    """Return the ARN of a task policy; a short name is one of the region's partition."""
+    if policy.startswith("arn:"):
+        return policy
+    partition = next((p for p in ("us-gov", "cn") if region.startswith(f"{p}-")), "")
+    return TASK_POLICIES[f"aws-{partition}" if partition else "aws"] + policy
 
 
 def _seconds(given: Any) -> tuple[int | None, str]:
@@ -91,7 +99,7 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
     sts = _aws.client("sts", region, world._replace(environ=regional), base, spec.endpoint)
     asked: dict[str, Any] = {
         "TargetPrincipal": spec.account,
-        "TaskPolicyArn": {"arn": spec.policy},
+        "TaskPolicyArn": {"arn": _arn(spec.policy, region)},
     }
     if spec.duration:
         asked["DurationSeconds"] = spec.duration
