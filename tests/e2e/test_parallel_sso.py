@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from tests.conftest import Cli, Result
 from tests.fakes import portal
 from tests.fakes.portal import Portal
 
-RUNS, ROLES = 50, 5
+RUNS, ROLES, LATE = 50, 5, 5
 # A run that hangs must not hang the test; nothing is measured.
 DEADLINE = 120
 MODULE = """\
@@ -68,15 +70,23 @@ def sso(sso_portal: Portal, cli: Cli, terraform: str) -> Portal:
     return sso_portal
 
 
-def _at_once(cli: Cli, sso: Portal) -> list[Result]:
-    """Start all plans; the person at the browser answers when the last one has been started."""
-    runs = [
-        cli.start("terraform", "plan", f"part{number % ROLES}", "-s", f"s{number // ROLES}")
-        for number in range(RUNS)
-    ]
+def _at_once(cli: Cli, sso: Portal, late: int = 0) -> list[Result]:
+    """Start all plans; the person at the browser answers when the last one has been started.
+
+    The `late` last ones get no processor until the first one is over, as on a busy machine.
+    """
+    runs = []
+    for number in range(RUNS):
+        part, stack = f"part{number % ROLES}", f"s{number // ROLES}"
+        runs.append(cli.start("terraform", "plan", part, "-s", stack))
+        if number >= RUNS - late:
+            os.kill(runs[-1].pid, signal.SIGSTOP)
     sso.decide()
     try:
-        ended = [(run, run.communicate(timeout=DEADLINE)) for run in runs]
+        ended = [(runs[0], runs[0].communicate(timeout=DEADLINE))]
+        for run in runs[RUNS - late :]:
+            os.kill(run.pid, signal.SIGCONT)
+        ended += [(run, run.communicate(timeout=DEADLINE)) for run in runs[1:]]
     finally:
         for run in runs:
             with contextlib.suppress(ProcessLookupError):
@@ -102,7 +112,7 @@ def test_fifty_cold_plans_sign_in_once_and_ask_once_for_each_role(cli: Cli, sso:
 
 def test_fifty_cold_plans_share_a_declined_sign_in(cli: Cli, sso: Portal) -> None:
     sso.device_answer = "AccessDeniedException"
-    ended = _at_once(cli, sso)
+    ended = _at_once(cli, sso, late=LATE)
     error = 'error: provider "sso": the sign-in was declined in the browser'
     assert [(each.exit, each.stdout) for each in ended] == [(77, "")] * RUNS
     assert [each.stderr for each in ended if error not in each.stderr] == []
