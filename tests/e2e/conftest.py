@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pexpect
 import pytest
 
+from tests.conftest import Cli
 from tests.fakes import aws, chain
+
+Terminal = Callable[..., "pexpect.spawn[str]"]
 
 
 @pytest.fixture
@@ -25,3 +30,25 @@ def make_chain(fake_aws: aws.Fake, tmp_path: Path, environment: dict[str, str]) 
 def state(home: Path) -> Path:
     """Where the program keeps what signs."""
     return home / ".local/state/atmos-wrap"
+
+
+@pytest.fixture
+def terminal(cli: Cli) -> Iterator[Terminal]:
+    """Return a function that starts the program on a terminal."""
+    started: list[pexpect.spawn[str]] = []
+
+    def start(*args: str, env: dict[str, str] | None = None) -> pexpect.spawn[str]:
+        child = pexpect.spawn(
+            cli.program,
+            list(args),
+            cwd=str(cli.cwd),
+            env=cli.child_environment(env),  # type: ignore[arg-type]
+            encoding="utf-8",
+            timeout=20,
+        )
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.close(force=True)

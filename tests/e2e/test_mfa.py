@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pexpect
 import pytest
 
 from tests.conftest import Cli
+from tests.e2e.conftest import Terminal
 from tests.fakes import aws, chain
 
 CODE = "123456"
 PROMPT = r"MFA code of arn:aws:iam::111111111111:mfa/alice: "
 WHO = ("exec", "-i", "deploy", "--", "env")
-Terminal = Callable[..., "pexpect.spawn[str]"]
 
 
 @pytest.fixture
@@ -23,28 +22,6 @@ def made(cli: Cli, make_chain: chain.Make, fake_aws: aws.Fake) -> chain.Chain:
     made = make_chain(mfa_code=CODE)
     fake_aws.set_trust(made.roles["gate"], aws.trust_policy(made.user.arn, mfa=True))
     return made
-
-
-@pytest.fixture
-def terminal(cli: Cli) -> Iterator[Terminal]:
-    """Return a function that starts the program on a terminal."""
-    started: list[pexpect.spawn[str]] = []
-
-    def start(*args: str, env: dict[str, str] | None = None) -> pexpect.spawn[str]:
-        child = pexpect.spawn(
-            cli.program,
-            list(args),
-            cwd=str(cli.cwd),
-            env=cli.child_environment(env),  # type: ignore[arg-type]
-            encoding="utf-8",
-            timeout=20,
-        )
-        started.append(child)
-        return child
-
-    yield start
-    for child in started:
-        child.close(force=True)
 
 
 def _end(child: pexpect.spawn[str]) -> tuple[int, str]:

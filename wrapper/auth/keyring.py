@@ -16,7 +16,6 @@ from wrapper import files
 from wrapper.errors import ConfigError, NeedsLogin, StoreError
 from wrapper.world import World
 
-SERVICE = "atmos-wrap"
 VERSION = 1
 TYPES = ("system", "file", "memory")
 SHORTEST_PASSWORD = 8
@@ -89,7 +88,9 @@ def opened(given: Settings, world: World) -> Keyring:
         return _Memory()
     if given.type == "file":
         return _File(given, world)
-    return _System()
+    from wrapper.auth.system_keyring import SystemKeyring
+
+    return SystemKeyring(world)
 
 
 def keys_of(store: Keyring, realm: str, name: str) -> Keys | None:
@@ -104,13 +105,17 @@ def keys_of(store: Keyring, realm: str, name: str) -> Keys | None:
     hint = f"store the keys again: atmos-wrap auth user configure -i {name}"
     try:
         found = json.loads(text)
-        keys = Keys(*(str(found.get(field) or "") for field in Keys._fields))
+        keys = Keys(*(_text(found.get(field)) for field in Keys._fields))
     except (ValueError, AttributeError, RecursionError) as error:
         raise StoreError(fault, hint=hint) from error
     missing = [field for field in Keys._fields[:2] if not getattr(keys, field)]
     if missing or found.get("version") != VERSION:
         raise StoreError(f"{fault}: {', '.join(missing) or 'another version'}", hint=hint)
     return keys
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def keep(store: Keyring, realm: str, name: str, keys: Keys) -> None:
@@ -134,56 +139,6 @@ class _Memory:
 
     def remove(self, name: str) -> bool:
         return _memory.pop(name, None) is not None
-
-
-class _System:
-    """The desktop's or operating system's own, through `keyring`."""
-
-    title = "system keyring"
-
-    def read(self, name: str) -> str | None:
-        import keyring
-        from keyring.errors import NoKeyringError
-
-        def ask() -> str | None:
-            try:
-                return keyring.get_password(SERVICE, name)
-            except NoKeyringError:  # where there is no keyring, nothing is kept
-                return None
-
-        found = self._asked(ask)
-        return None if found is None else str(found)
-
-    def write(self, name: str, text: str) -> None:
-        import keyring
-
-        self._asked(lambda: keyring.set_password(SERVICE, name, text))
-
-    def remove(self, name: str) -> bool:
-        import keyring
-
-        if self.read(name) is None:
-            return False
-        self._asked(lambda: keyring.delete_password(SERVICE, name))
-        return True
-
-    def _asked(self, ask: Any) -> Any:
-        from keyring.errors import KeyringError, KeyringLocked, NoKeyringError
-
-        try:
-            return ask()
-        except NoKeyringError as error:
-            raise StoreError(
-                "there is no system keyring here",
-                hint="set `auth.keyring.type: file`, or ATMOS_KEYRING_TYPE=file",
-            ) from error
-        except KeyringLocked as error:
-            raise StoreError("the system keyring is locked", hint="unlock it first") from error
-        except KeyringError as error:
-            raise StoreError(f"the system keyring refuses: {type(error).__name__}") from error
-        except Exception as error:
-            # Back ends let errors of their own through (D-Bus, the C API of macOS).
-            raise StoreError(f"the system keyring fails: {type(error).__name__}") from error
 
 
 class _File:
