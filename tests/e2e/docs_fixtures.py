@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.fakes import aws, portal
+from tests.fakes import aws, ci, portal, proxy
 
 CLONE = aws.CLONE
 HUB, DEV, PROD = "111111111111", "222222222222", "333333333333"
@@ -129,6 +129,48 @@ def company(place: Path, environment: dict[str, str]) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def jobs_in_cloud(place: Path, environment: dict[str, str]) -> Iterator[ci.Jobs]:
+    """The example `ci`, and the AWS that trusts the jobs of its systems."""
+    shutil.copytree(CLONE / "docs" / "examples" / "ci", place, dirs_exist_ok=True)
+    with aws.running(lifetime=300.0) as fake:
+        environment.update(fake.environment())
+        environment |= {"CI": "true", "ATMOS_PROFILE": "ci"}
+        yield ci.Jobs(fake, DEV, "deploy", BUCKET)
+
+
+def gitlab_job(place: Path, environment: dict[str, str]) -> Iterator[None]:
+    """The example `ci` in a job of GitLab."""
+    with jobs_in_cloud(place, environment) as jobs:
+        environment |= {"GITLAB_CI": "true", "AWS_ID_TOKEN": jobs.token("gitlab")}
+        yield
+
+
+def github_job(place: Path, environment: dict[str, str]) -> Iterator[None]:
+    """The example `ci` in a job of GitHub Actions."""
+    with (
+        jobs_in_cloud(place, environment) as jobs,
+        proxy.running(Path(environment["TMPDIR"])) as through,
+        ci.github(lambda audience: jobs.token("github", audience)) as service,
+    ):
+        environment.update(service.environment(through))
+        yield
+
+
+def root_session(place: Path, environment: dict[str, str]) -> Iterator[None]:
+    """An AWS whose role `security` may ask for root sessions, and a bucket of another account."""
+    with aws.running(lifetime=300.0) as fake:
+        alice = fake.user(HUB, "alice")
+        security = fake.role(HUB, "security", trusts=alice.arn)
+        fake.allow(alice.arn, "sts:AssumeRole", security)
+        fake.allow(security, "sts:AssumeRoot")
+        fake.bucket(PROD, "locked")
+        environment.update(fake.environment())
+        environment["ALICE_KEY_ID"] = alice.access_key_id
+        environment["ALICE_SECRET_KEY"] = alice.secret_access_key
+        yield
+
+
 FIXTURES = {
     "empty": empty,
     "clone": clone,
@@ -136,6 +178,9 @@ FIXTURES = {
     "cloud": cloud,
     "shop-in-cloud": shop_in_cloud,
     "company": company,
+    "github-job": github_job,
+    "gitlab-job": gitlab_job,
+    "root-session": root_session,
 }
 
 
