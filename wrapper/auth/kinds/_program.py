@@ -12,7 +12,9 @@ SECONDS = 60.0
 LIMIT = 1 << 16
 
 
-def printed(what: str, argv: Sequence[str], world: World, hint: str) -> str:
+def printed(
+    what: str, argv: Sequence[str], world: World, hint: str, *, seconds: float = SECONDS
+) -> str:
     """Return what a program prints, without the white space around it.
 
     What it says on stderr is shown as it is. `what` begins the errors. Raises: AuthError.
@@ -46,7 +48,7 @@ def printed(what: str, argv: Sequence[str], world: World, hint: str) -> str:
         late.set()
         end()
 
-    timer = threading.Timer(SECONDS, too_late)
+    timer = threading.Timer(seconds, too_late)
     timer.daemon = True
     timer.start()
     assert running.stdout is not None
@@ -57,7 +59,7 @@ def printed(what: str, argv: Sequence[str], world: World, hint: str) -> str:
     status = running.wait()
     timer.cancel()
     if late.is_set():
-        raise AuthError(f"{what}: {argv[0]} did not end within {SECONDS:.0f} s", hint=hint)
+        raise AuthError(f"{what}: {argv[0]} did not end within {seconds:g} s", hint=hint)
     if len(found) > LIMIT:
         raise AuthError(f"{what}: {argv[0]} printed more than a token", hint=hint)
     text = found.decode("utf-8", "replace").strip()
