@@ -21,8 +21,8 @@ def test_what_is_printed_is_the_token_without_white_space(outside: World) -> Non
 def test_a_program_that_hangs_ends_with_all_that_it_started(outside: World, tmp_path: Path) -> None:
     never = tmp_path / "never"
     os.mkfifo(never)
+    argv = ["sh", "-c", f"cat {never} & wait"]
     with pytest.raises(AuthError) as caught:
-        argv = ["sh", "-c", f"cat {never} & wait"]
         _program.printed("it", argv, outside, "hint", seconds=0.5)
     assert caught.value.message == "it: sh did not end within 0.5 s"
     with pytest.raises(OSError, match="No such device"):  # nobody reads it any more
