@@ -14,15 +14,19 @@ if TYPE_CHECKING:
 
 # First word of a command -> the modules under wrapper.cli that register it.
 COMMANDS = {
+    "allow": ("trust",),
     "auth": ("auth",),
+    "deny": ("trust",),
     "describe": ("show", "stacks", "dependents"),
     "list": ("show", "stacks", "values", "auth"),
     "profile": ("show",),
+    "revoke": ("trust",),
+    "trust": ("trust",),
     "validate": ("stacks",),
     "version": ("show",),
     "why": ("why",),
 }
-MODULES = ("auth", "show", "stacks", "values", "dependents", "why")
+MODULES = ("auth", "show", "stacks", "values", "dependents", "why", "trust")
 # Commands that hand the rest of the line to another program; they never meet Typer.
 PROGRAMS = ("exec", "aws", "gcloud", "az", "kubectl", "atmos")
 
