@@ -26,8 +26,8 @@ _TAKES_COMPONENT = (
 )  # fmt: skip
 _WORDS = {
     (): (
-        "auth", "aws", "az", "describe", "exec", "gcloud", "kubectl", "list", "profile",
-        "terraform", "tofu", "validate", "version", "why",
+        "allow", "auth", "aws", "az", "deny", "describe", "exec", "gcloud", "kubectl", "list",
+        "profile", "revoke", "terraform", "tofu", "trust", "validate", "version", "why",
     ),
     ("auth",): ("env", "exec", "list", "login", "logout", "validate", "whoami"),
     ("describe",): ("component", "config", "dependents", "schema", "stacks"),
@@ -37,6 +37,7 @@ _WORDS = {
         "values", "vars",
     ),
     ("profile",): ("list", "show"),
+    ("trust",): ("list", "prune"),
     ("validate",): ("stacks",),
     ("terraform", "generate"): ("backend", "backends", "varfile", "varfiles"),
 }  # fmt: skip

@@ -149,6 +149,7 @@ _COMMANDS = {
             "list values", "list vars", "list settings", "list metadata", "describe dependents",
             "describe schema",
             "profile list", "profile show", "validate stacks", "version", "why",
+            "allow", "deny", "revoke", "trust list", "trust prune",
         )
     },
 }  # fmt: skip
@@ -180,10 +181,11 @@ def test_flags_of_every_command_are_those_that_are_taken_out() -> None:
 
 def test_every_command_of_the_program_has_a_section(cli: Cli) -> None:
     found = set()
-    for group in ("auth", "describe", "list", "profile", "validate"):
+    for group in ("auth", "describe", "list", "profile", "trust", "validate"):
         told = cli(group, "--help").stdout.partition("Commands:\n")[2]
         found |= {f"{group} {name}" for name in re.findall(r"^  (\w+) ", told, flags=re.M)}
-    assert found | {"terraform", "exec", "version", "why"} == set(_COMMANDS)
+    alone = {"terraform", "exec", "version", "why", "allow", "deny", "revoke"}
+    assert found | alone == set(_COMMANDS)
 
 
 def test_kinds_that_can_be_used_are_those_of_the_program() -> None:
