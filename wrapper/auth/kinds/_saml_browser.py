@@ -27,6 +27,8 @@ SANDBOX = "ATMOS_WRAP_BROWSER_SANDBOX"
 _MORE = 150.0
 _CLOSES = 5.0
 _INSTALLS = 900.0
+# Chromium makes a socket below TMPDIR, whose whole path has at most 107 characters.
+_TEMPORARY = 60
 _CHROME = ("google-chrome", "google-chrome-stable")
 _EDGE = ("microsoft-edge", "microsoft-edge-stable")
 _CHROMIUM = ("chromium", "chromium-browser")
@@ -165,7 +167,10 @@ def _environ(world: World) -> dict[str, str]:
     from wrapper.env import scrubbed
 
     unset = scrubbed("aws", world.environ)
-    return {k: v for k, v in world.environ.items() if k not in unset}
+    found = {k: v for k, v in world.environ.items() if k not in unset}
+    if len(found.get("TMPDIR", "")) > _TEMPORARY:
+        del found["TMPDIR"]
+    return found
 
 
 def _answered(request: Mapping[str, Any], world: World) -> dict[str, Any]:

@@ -91,10 +91,13 @@ def _first_line(error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Return what the browser said when it did not start."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    told = [line for line in lines if "sandbox" in line.lower() or "error" in line.lower()]
-    return (told or lines or [""])[0]
+    """Return what the browser itself said when it did not start, the gravest first."""
+    lines = [line.partition("][err] ")[2].strip() for line in str(error).splitlines()]
+    for word in ("FATAL", "sandbox", "ERROR", ""):
+        told = [line for line in lines if line and word in line]
+        if told:
+            return told[0][:300]
+    return _first_line(error)
 
 
 class _Visit:
