@@ -19,9 +19,11 @@ from wrapper.cli.auth_section import (
     tags_of,
     write_table,
 )
-from wrapper.errors import ConfigError, NeedsLogin, UsageError
+from wrapper.errors import AuthError, ConfigError, NeedsLogin, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wrapper.auth.model import Auth, Credential, Entry
     from wrapper.cli.session import Session
     from wrapper.world import World
@@ -77,7 +79,7 @@ def login(
         entry = provider_of(auth, provider, world)
         found = chain.obtain_provider(auth, entry, world, again=force)
         _provision(entry, found, world)
-        _told(auth, world, entry, None, found)
+        _told(auth, world, entry, None, found, _offered(entry, found, world, again=force))
         return 0
     if webflow:
         world = _by_browser(auth.identities[name], world)
@@ -106,6 +108,21 @@ def _provision(entry: Entry, found: Credential, world: World) -> None:
     age = provisioned.age(spec, world)
     if spec.provision and (age is None or not 0 <= age < provisioned.FRESH):
         provisioned.refresh(spec, found, world)
+
+
+def _offered(
+    entry: Entry, found: Credential, world: World, *, again: bool
+) -> list[tuple[str, str]]:
+    """Sign in to a SAML provider, which else happens when a role needs it; return its roles."""
+    from wrapper.auth.kinds import aws_saml
+
+    if found.cloud != aws_saml.CLOUD:
+        return []
+    try:
+        return [("Role", arn) for arn in aws_saml.offered(found, world, again=again)]
+    except AuthError as error:
+        error.at = error.at or ((entry.at,) if entry.at else ())
+        raise
 
 
 def _identity_to_login(auth: Auth, tags: str, session: Session, world: World) -> str | None:
@@ -148,7 +165,14 @@ def _tagged(auth: Auth, tags: str, world: World) -> str:
     return selection.ask(sorted(names), f"Several identities match [{', '.join(asked)}]:")
 
 
-def _told(auth: Auth, world: World, entry: Entry, name: str | None, found: Credential) -> None:
+def _told(
+    auth: Auth,
+    world: World,
+    entry: Entry,
+    name: str | None,
+    found: Credential,
+    more: Sequence[tuple[str, str]] = (),
+) -> None:
     from wrapper.auth import chain, status
 
     now = world.now()
@@ -165,6 +189,7 @@ def _told(auth: Auth, world: World, entry: Entry, name: str | None, found: Crede
         ]
     if found.expires is not None:
         rows.append(("Expires", status.expiry(found.expires, now)))
+    rows += more
     write_table(world, "✓ Authentication successful!", rows)
 
 
