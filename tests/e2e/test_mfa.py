@@ -184,3 +184,17 @@ def test_a_terminal_is_asked_although_a_process_without_one_failed_before_it(
     assert _end(child)[0] == 0
     for process in background:
         process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("abc", "the MFA code that was given has not 6 digits"), ("000000", "AWS refused the MFA")],
+)
+def test_a_wrong_code_on_the_command_line_is_named(
+    made: chain.Chain, cli: Cli, fake_aws: aws.Fake, code: str, said: str
+) -> None:
+    done = cli("auth", "login", "-i", "alice", "--mfa-code", code)
+    assert done.exit == 77
+    assert said in done.stderr
+    assert "no terminal" not in done.stderr
+    assert len(fake_aws.calls("GetSessionToken")) == (1 if code.isdigit() else 0)

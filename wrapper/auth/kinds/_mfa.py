@@ -20,10 +20,18 @@ def code(name: str, device: str, world: World, *, again: bool = False) -> str:
     `again` says that the first one was refused. Raises: NeedsLogin when nobody can type it,
     AuthError when the command fails, Interrupted.
     """
-    if world.environ.get(CODE) and not again:
-        return world.environ[CODE].strip()
+    given = world.environ.get(CODE, "").strip()
+    if given and not again:
+        if len(given) != DIGITS or not given.isdigit():
+            raise AuthError(f'identity "{name}": the MFA code that was given has not 6 digits')
+        return given
     if world.environ.get(COMMAND):
         return _of_command(name, device, world)
+    if given and not world.can_ask:
+        raise AuthError(
+            f'identity "{name}": AWS refused the MFA code of {device} that was given',
+            hint="a code counts once and for half a minute: give the next one",
+        )
     if not world.can_ask:
         raise NeedsLogin(
             f'identity "{name}" needs an MFA code of {device}, and there is no terminal',
