@@ -57,6 +57,7 @@ demo: $(READY) | terraform ## the main job, on an embedded AWS
 
 bench: $(READY) | terraform ## measure start-up and overhead
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.chains
 
 fuzz: $(READY) ## 100,000 broken inputs
 	$(BIN)/python -m tests.fuzz

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -61,7 +62,6 @@ def client(
             "credentials_file": (None, None, os.devnull, None),
         }
     )
-    session.register_component("data_loader", _models())
     if environ.get("AWS_STS_REGIONAL_ENDPOINTS"):
         session.set_config_variable(
             "sts_regional_endpoints", environ["AWS_STS_REGIONAL_ENDPOINTS"].lower()
@@ -90,16 +90,21 @@ def client(
         }
         if credential.fields.get("session_token"):
             keys["aws_session_token"] = credential.fields["session_token"]
-    made = session.create_client(
-        service,
-        region_name=region,
-        endpoint_url=url or None,
-        verify=authorities(environ),
-        config=Config(**settings),
-        **keys,
-    )
+    with _making:  # one after the other: what the first one reads, the others find
+        session.register_component("data_loader", _models())
+        made = session.create_client(
+            service,
+            region_name=region,
+            endpoint_url=url or None,
+            verify=authorities(environ),
+            config=Config(**settings),
+            **keys,
+        )
     _bounds.bind(made, bounds, authorities(environ), through)
     return made
+
+
+_making = threading.Lock()
 
 
 @cache
