@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NAME = "atmos-wrap"
 # Seconds within which whoever gets a lock has written its label.
 _LABELLED = 0.02
+# Seconds after which a temporary file of a process that is gone is removed.
+_LEFT_BEHIND = 3600.0
 
 
 def state_dir(environ: Mapping[str, str]) -> str:
@@ -84,6 +86,7 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
     Raises: StoreError.
     """
     make_private_dir(os.path.dirname(path))
+    _sweep(path)
     temporary = f"{path}.{os.getpid()}.{time.monotonic_ns():x}.tmp"
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
@@ -99,6 +102,22 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
             raise
     except OSError as error:
         raise _store_error("write", path, error) from error
+
+
+def _sweep(path: str) -> None:
+    """Remove what killed processes left of this file: older than an hour, and its process gone."""
+    directory, name = os.path.split(path)
+    try:
+        left = [n for n in os.listdir(directory or ".") if n.startswith(f"{name}.")]
+        for each in left:
+            pid, _, suffix = each[len(name) + 1 :].partition(".")
+            found = os.path.join(directory, each)
+            if not (pid.isdigit() and suffix.endswith(".tmp")) or os.path.exists(f"/proc/{pid}"):
+                continue
+            if os.lstat(found).st_mtime < time.time() - _LEFT_BEHIND:
+                os.unlink(found)
+    except OSError:
+        return  # another process sweeps, too; what stays is private and small
 
 
 def write_if_changed(path: str, data: bytes, mode: int = 0o600) -> bool:

@@ -131,3 +131,21 @@ def test_a_home_that_is_no_absolute_path_is_the_one_of_the_password_database(
     known = pwd.getpwuid(os.getuid()).pw_dir
     assert files.state_dir(environ) == os.path.join(known, ".local/state/atmos-wrap")
     assert files.state_dir({"HOME": "/home/x"}) == "/home/x/.local/state/atmos-wrap"
+
+
+def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    gone = 2**22 + 1  # beyond the largest process id
+    names = {
+        "swept": f"file.{gone}.abc.tmp",
+        "young": f"file.{gone}.def.tmp",
+        "alive": f"file.{os.getpid()}.abc.tmp",
+        "other": f"other.{gone}.abc.tmp",
+        "own": "file.backup.tmp",
+    }
+    for key, name in names.items():
+        (tmp_path / name).write_bytes(b"")
+        if key != "young":
+            os.utime(tmp_path / name, (0, 0))
+    files.write_atomic(str(tmp_path / "file"), b"text")
+    left = {"file", *(name for key, name in names.items() if key != "swept")}
+    assert set(os.listdir(tmp_path)) == left
