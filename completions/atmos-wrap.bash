@@ -32,7 +32,7 @@ _atmos_wrap_words() {
 			workspace console graph providers force-unlock test shell generate clean
 		;;
 	'terraform generate' | 'tofu generate') echo varfile varfiles backend backends ;;
-	auth) echo login logout whoami list env exec validate console user ;;
+	auth) echo login logout whoami list env exec shell validate console user ;;
 	describe) echo component config dependents schema stacks ;;
 	list) echo stacks components instances values vars settings metadata identities profiles ;;
 	profile) echo list show ;;

@@ -57,7 +57,7 @@ complete -c atmos-wrap -n '__atmos_wrap_at' -a 'terraform tofu exec aws gcloud a
 complete -c atmos-wrap -n '__atmos_wrap_at terraform,tofu' -a 'plan apply deploy destroy init output show validate fmt refresh import state taint untaint workspace console graph providers force-unlock test shell generate clean'
 complete -c atmos-wrap -n '__atmos_wrap_at terraform,tofu generate' -a 'varfile varfiles backend backends'
 complete -c atmos-wrap -n '__atmos_wrap_at terraform,tofu "?"; and not __atmos_wrap_at terraform,tofu generate' -a '(__atmos_wrap_names components)'
-complete -c atmos-wrap -n '__atmos_wrap_at auth' -a 'login logout whoami list env exec validate console user'
+complete -c atmos-wrap -n '__atmos_wrap_at auth' -a 'login logout whoami list env exec shell validate console user'
 complete -c atmos-wrap -n '__atmos_wrap_at auth login,logout,whoami,env,console' -a '(__atmos_wrap_names identities)'
 complete -c atmos-wrap -n '__atmos_wrap_at describe' -a 'component config dependents schema stacks'
 complete -c atmos-wrap -n '__atmos_wrap_at describe schema' -a 'config manifest'

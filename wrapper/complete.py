@@ -29,7 +29,9 @@ _WORDS = {
         "allow", "auth", "aws", "az", "deny", "describe", "exec", "gcloud", "kubectl", "list",
         "profile", "revoke", "terraform", "tofu", "trust", "validate", "version", "why",
     ),
-    ("auth",): ("env", "exec", "list", "login", "logout", "validate", "whoami"),
+    ("auth",): (
+        "console", "env", "exec", "list", "login", "logout", "shell", "user", "validate", "whoami",
+    ),
     ("describe",): ("component", "config", "dependents", "schema", "stacks"),
     ("describe", "schema"): ("config", "manifest"),
     ("list",): (

@@ -142,7 +142,7 @@ _COMMANDS = {
     **{
         name: tuple(name.split())
         for name in (
-            "auth login", "auth logout", "auth whoami", "auth list", "auth env", "auth validate",
+            "auth login", "auth logout", "auth whoami", "auth list", "auth env", "auth shell", "auth validate",
             "auth console", "auth user",
             "describe component", "describe config", "describe stacks",
             "list stacks", "list components", "list instances", "list identities", "list profiles",

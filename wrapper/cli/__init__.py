@@ -61,12 +61,17 @@ def _typer(word: str, rest: list[str], given: args.Globals, world: World) -> int
     if word and word not in COMMANDS:
         raise UsageError(f'unknown command "{word}"', hint=_advice(word))
     command = typer.main.get_command(build(word))
+    after: list[str] = []
+    if rest[:2] == ["auth", "shell"] and "--" in rest:
+        # Typer would take `--` away, and with it the difference between a shell and its arguments.
+        at = rest.index("--")
+        rest, after = rest[:at], rest[at + 1 :]
     try:
         code: Any = command.main(
             args=rest,
             prog_name="atmos-wrap",
             standalone_mode=False,
-            obj=Session(world, given),
+            obj=Session(world, given, tuple(after)),
         )
     except typer.Abort as error:
         raise KeyboardInterrupt from error

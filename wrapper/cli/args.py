@@ -79,7 +79,6 @@ PASS_THROUGH = (
     ("atmos",),
     ("exec",),
     ("auth", "exec"),
-    ("auth", "shell"),
 )
 _WITH_COMPONENT = ("gcloud", "az", "aws", "kubectl", "atmos", "exec", "why")
 

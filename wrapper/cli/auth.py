@@ -1,4 +1,4 @@
-"""`auth login|logout|whoami|list|env|validate` and `list identities`."""
+"""`auth login|logout|whoami|list|env|shell|validate` and `list identities`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from wrapper.cli.auth_section import (
     tags_of,
     write_table,
 )
+from wrapper.cli.auth_shell import shell
 from wrapper.errors import AuthError, ConfigError, NeedsLogin, UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def register(app: typer.Typer) -> None:
     auth.command("whoami")(whoami)
     auth.command("list")(list_all)
     auth.command("env")(env)
+    auth.command("shell")(shell)
     auth.command("validate")(validate)
     auth.command("console")(console)
     auth_user.register(auth)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from wrapper.errors import UsageError
 
 if TYPE_CHECKING:
     from wrapper.cli.args import Globals
+    from wrapper.config import Config
+    from wrapper.run import Ready
     from wrapper.world import World
 
 _HELP = """\
@@ -35,13 +37,33 @@ def main(argv: Sequence[str], given: Globals, world: World) -> int:
     if words is None:
         world.stdout.write(_HELP)
         return 0
-    from wrapper import config, process, run
+    from wrapper import config, process
 
     loaded = config.load(world, given.options)
-    component = None
-    environ = run.section_env(loaded.data.get("env") or {}).apply(loaded.environ)
     if given.stack and not given.component and argv[0] != "auth":
         raise UsageError("--stack needs --component", hint="add -c COMPONENT, or leave -s out")
+    own = {"ATMOS_IDENTITY": "false"} if words[0] == "atmos" else {}
+    _, environ = signed_in(loaded, given, world, own, insist=argv[0] == "auth")
+    return process.replace(words, cwd=world.cwd, environ=environ)
+
+
+def signed_in(
+    loaded: Config,
+    given: Globals,
+    world: World,
+    own: Mapping[str, str] | None = None,
+    *,
+    insist: bool = False,
+) -> tuple[Ready, dict[str, str]]:
+    """Sign in as the flags say; return who that is, and the environment of a program.
+
+    `own` is laid over the configuration's environment first. With `insist` it is an error when no
+    identity is configured. Raises: UsageError, ConfigError, StackError, AuthError.
+    """
+    from wrapper import run
+
+    component = None
+    environ = run.section_env(loaded.data.get("env") or {}).apply(loaded.environ)
     if given.component:
         from wrapper import stacks
 
@@ -49,17 +71,16 @@ def main(argv: Sequence[str], given: Globals, world: World) -> int:
         if not stack:
             raise UsageError("--component needs --stack", hint="add -s STACK or set ATMOS_STACK")
         component = stacks.component(loaded, world, given.component, stack)
-    if words[0] == "atmos":
-        environ["ATMOS_IDENTITY"] = "false"
+    environ.update(own or {})
     ready = run.sign_in(loaded, component, given.identity, world, environ=environ)
-    if argv[0] == "auth":
+    if insist:
         from wrapper.auth import selection
 
         selection.insist(ready.choice)
-    final = ready.environ
-    if component is not None:
-        _, final = run.as_identity(ready, loaded, component, world, environ)
-    return process.replace(words, cwd=world.cwd, environ=final)
+    if component is None:
+        return ready, ready.environ
+    _, final = run.as_identity(ready, loaded, component, world, environ)
+    return ready, final
 
 
 def _program(argv: Sequence[str]) -> list[str] | None:

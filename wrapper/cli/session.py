@@ -15,6 +15,8 @@ class Session(NamedTuple):
 
     world: World
     globals: Globals
+    # What stands behind `--`, for the commands that hand it to another program.
+    after: tuple[str, ...] = ()
 
     def config(self) -> Config:
         """Read the configuration for this invocation. Raises: ConfigError."""

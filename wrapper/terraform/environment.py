@@ -42,9 +42,14 @@ def environment(
     made.setdefault("TF_APPEND_USER_AGENT", agent)
     made.update(_plugin_cache(made, config))
     made.update(hidden or {})
-    level = environ.get("ATMOS_SHLVL", "")
-    made["ATMOS_SHLVL"] = str(int(level) + 1 if level.isdecimal() else 1)
+    made["ATMOS_SHLVL"] = deeper(environ)
     return made
+
+
+def deeper(environ: Mapping[str, str]) -> str:
+    """Return `ATMOS_SHLVL` for what is started from an environment: one more, or 1."""
+    level = environ.get("ATMOS_SHLVL", "")
+    return str(int(level) + 1 if level.isdecimal() else 1)
 
 
 def _plugin_cache(environ: Mapping[str, str], config: Config) -> dict[str, str]:
