@@ -42,6 +42,18 @@ def _dispatch(argv: list[str], world: outside.World) -> int:
         from wrapper.auth import delivery
 
         return delivery.credential_process(argv[1:], world)
+    if first == "hook-env":
+        from wrapper import hook
+
+        return hook.hook_env(argv[1:], world)
+    if first == "hook-use":
+        from wrapper import hook
+
+        return hook.hook_use(argv[1:], world)
+    if first == "provision-identities":
+        from wrapper.auth import provisioned
+
+        return provisioned.make(argv[1:], world)
     if first in ("__complete", "__completeNoDesc"):
         return _complete(argv[1:], world)
     from wrapper import cli

@@ -121,6 +121,30 @@ def component_names(
     return sorted(found)
 
 
+def stack_auth(
+    config: Config, world: World, stack: str
+) -> tuple[dict[str, Any], tuple[Layer, ...], tuple[str, ...]]:
+    """Return the `auth` that holds for a whole stack, its layers, and the files of the stack.
+
+    Raises: StackError for a stack that is not there.
+    """
+    repository = opened(config, world)
+    manifests = repository.by_name(stack)
+    if not manifests:
+        raise repository.unknown(stack, "")
+    merged: dict[str, Any] = dict(config.data.get("auth") or {})
+    layers: list[Layer] = []
+    paths: list[str] = []
+    for path in manifests:
+        tree = repository.loader.tree(path)
+        merged = deep_merge(merged, tree.merged.get("auth") or {})
+        paths += tree.paths
+        for source in tree.files:
+            if isinstance(source.data.get("auth"), dict):
+                layers.append(Layer("stack", source.path, ("auth",), source.data["auth"]))
+    return merged, tuple(layers), tuple(dict.fromkeys(paths))
+
+
 def evaluate(
     component: Component,
     config: Config,

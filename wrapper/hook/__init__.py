@@ -1,0 +1,119 @@
+"""What a `cd` changes: the answer that a shell asks for when it knows a directory not yet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from wrapper.errors import UsageError
+
+if TYPE_CHECKING:
+    from wrapper.hook.evaluate import View
+    from wrapper.world import World
+
+# Seconds after which a prompt is not kept waiting any more.
+DEADLINE = 1.0
+
+
+class _TooLong(Exception):
+    """The deadline has passed."""
+
+
+def hook_env(argv: Sequence[str], world: World) -> int:
+    """Print the assignments that say what holds in a shell's directory.
+
+    `argv` is the shell and its `$PWD`. Never asks, never fails for what a repository holds.
+    Raises: UsageError when it was not called by a hook.
+    """
+    import signal
+
+    from wrapper.hook import answer
+
+    if len(argv) != 2 or argv[0] not in answer.SHELLS:
+        raise UsageError(
+            "hook-env takes a shell and its directory", hint="it is called by the hook"
+        )
+    shell, directory = argv
+    signal.signal(signal.SIGALRM, _too_long)
+    signal.setitimer(signal.ITIMER_REAL, DEADLINE)
+    try:
+        text = _told(shell, directory, world)
+    except _TooLong:
+        said = f"atmos-wrap: {directory} took more than {DEADLINE:g} s to read: nothing is set here"
+        late = answer.Answer(root=directory, say=_plain(said), asked=answer.asked(world.environ))
+        text = answer.text(late, shell, "")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    world.stdout.write(text)
+    return 0
+
+
+def hook_use(argv: Sequence[str], world: World) -> int:
+    """Print the pin that `use WORD` means, for the shell to keep.
+
+    Raises: UsageError, ConfigError; an untrusted repository is refused.
+    """
+    from wrapper.errors import ConfigError
+    from wrapper.hook import evaluate, pin
+
+    if len(argv) != 1 or not argv[0]:
+        raise UsageError("use takes a stack or an identity", hint="`atmos-wrap use prod-admin`")
+    view = evaluate.look(world._replace(asks=False))
+    if view.fault is not None:
+        raise view.fault
+    if view.config is None or view.verdict is None:
+        raise ConfigError("there is no atmos.yaml here", hint="`use` pins within one repository")
+    if view.verdict.state != "allowed":
+        raise ConfigError(
+            f"{view.root} is not allowed", hint="`atmos-wrap allow` shows and allows it"
+        )
+    from wrapper import stacks
+
+    identities = (view.config.data.get("auth") or {}).get("identities") or {}
+    known = stacks.stack_names(view.config, world) if view.config.stacks_dir else []
+    world.stdout.write(pin.written(pin.of(argv[0], identities, known, view.root)))
+    return 0
+
+
+def _too_long(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise _TooLong
+
+
+def _plain(text: str) -> str:
+    from wrapper import ui
+
+    return ui.escape(text)
+
+
+def _told(shell: str, directory: str, world: World) -> str:
+    import io
+
+    from wrapper.hook import answer, evaluate
+
+    began = world.now()
+    quiet = world._replace(stdin_tty=False, stderr_tty=False, asks=False, stderr=io.StringIO())
+    view = evaluate.look(quiet)
+    if view.delta is not None:
+        _write(view)
+    found = evaluate.answer(view, quiet)
+    if not world.cwd or not _same(directory, world.cwd):
+        return answer.text(found, shell, "")
+    return answer.keep(found, shell, directory, world.environ, began)
+
+
+def _write(view: View) -> None:
+    """Write the files that the pointers lead to; a disk that refuses leaves the shell without."""
+    from wrapper import files
+
+    assert view.delta is not None
+    for path, data in view.delta.files.items():
+        files.write_if_changed(path, data)
+
+
+def _same(directory: str, cwd: str) -> bool:
+    try:
+        return os.path.samefile(directory, cwd)
+    except OSError:
+        return False

@@ -1,0 +1,119 @@
+"""What a shell is told about one directory, and the text that tells it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from wrapper import files
+from wrapper.errors import StoreError, UsageError
+
+# Part of the path of every text: a shell never reads one of another form.
+FORM = "1"
+SHELLS = ("bash", "zsh", "fish")
+NAME = "=env"
+# A file that was written while it was being read must be newer than the text made from it.
+_GRAIN = 0.02
+# What the user may change in a shell, and what then is another answer for the same directory.
+# The shell files join these in this order.
+INPUTS = (
+    "ATMOS_IDENTITY", "ATMOS_PROFILE", "ATMOS_STACK", "ATMOS_BASE_PATH", "ATMOS_CLI_CONFIG_PATH",
+    "ATMOS_WRAP_USE", "HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME",
+)  # fmt: skip
+
+
+class Answer(NamedTuple):
+    """What holds in a directory.
+
+    `values` and `unset` are what the hook lays over the shell's environment, `prefixes` begin the
+    names that go as well. `watch`: paths whose change is a new question; `absent`: paths that must
+    not appear. `expires` in seconds since the epoch, 0 for never. `root` is the repository, '' for
+    none; `say` what the user is told once for it. `asked` is the join of INPUTS.
+    """
+
+    root: str = ""
+    values: Mapping[str, str] = {}
+    unset: Sequence[str] = ()
+    prefixes: Sequence[str] = ()
+    watch: Sequence[str] = ()
+    absent: Sequence[str] = ()
+    expires: int = 0
+    say: str = ""
+    asked: str = ""
+
+
+def asked(environ: Mapping[str, str]) -> str:
+    """Return what the user's variables ask for, as the shell files join it."""
+    return "|".join(environ.get(name, "") for name in INPUTS)
+
+
+def place(environ: Mapping[str, str], shell: str, directory: str) -> str:
+    """Return where a directory's text is kept: the cache mirrors the tree of directories."""
+    return f"{home(environ, shell)}{directory.rstrip('/')}/{NAME}"
+
+
+def home(environ: Mapping[str, str], shell: str) -> str:
+    """Return the directory of the texts of one shell."""
+    return os.path.join(os.path.abspath(files.cache_dir(environ)), "hook", FORM, shell)
+
+
+def text(answer: Answer, shell: str, stamp: str) -> str:
+    """Return assignments of a shell that say an answer; the shell file knows what to do with them.
+
+    `stamp` is the file whose time the watched ones are compared with, '' when there is none.
+    Raises: UsageError for a shell that has no hook.
+    """
+    if shell not in SHELLS:
+        raise UsageError(f"there is no hook for {shell}", hint=f"one of {', '.join(SHELLS)}")
+    pairs = [part for name in sorted(answer.values) for part in (name, answer.values[name])]
+    lists = {
+        "set": pairs,
+        "unset": sorted(answer.unset),
+        "prefixes": sorted(answer.prefixes),
+        "watch": answer.watch,
+        "absent": answer.absent,
+    }
+    single = {
+        "form": FORM,
+        "root": answer.root,
+        "stamp": stamp,
+        "asked": answer.asked,
+        "expires": str(answer.expires),
+        "say": answer.say,
+    }
+    lines = [_assigned(shell, name, [value], one=True) for name, value in single.items()]
+    lines += [_assigned(shell, name, values) for name, values in lists.items()]
+    return "".join(lines)
+
+
+def _assigned(shell: str, name: str, values: Sequence[str], *, one: bool = False) -> str:
+    variable = f"_atmos_wrap_new_{name}"
+    words = " ".join(quoted(shell, value) for value in values)
+    if shell == "fish":
+        return f"set -g {variable} {words}\n"
+    return f"{variable}={words}\n" if one else f"{variable}=({words})\n"
+
+
+def quoted(shell: str, value: str) -> str:
+    """Return a value in quotes, whatever it is: `=x` and `~` mean something to some shells."""
+    if shell == "fish":
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return "'" + value.replace("'", "'\\''") + "'"
+
+
+def keep(answer: Answer, shell: str, directory: str, environ: Mapping[str, str], at: float) -> str:
+    """Keep an answer for the next time; return the text. `at` is when reading for it began.
+
+    A cache that cannot be written only costs time: then the text names no stamp.
+    """
+    stamp = place(environ, shell, directory)
+    if not directory.startswith("/") or "/../" in f"{directory}/":
+        return text(answer, shell, "")
+    found = text(answer, shell, stamp)
+    try:
+        files.write_atomic(stamp, found.encode("utf-8", "surrogateescape"))
+        os.utime(stamp, (at - _GRAIN, at - _GRAIN))
+    except (StoreError, OSError, ValueError):
+        return text(answer, shell, "")
+    return found
