@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.fakes import aws, ci, portal, proxy
+from tests.fakes import aws, ci, portal, proxy, saml
 
 CLONE = aws.CLONE
 HUB, DEV, PROD = "111111111111", "222222222222", "333333333333"
@@ -171,7 +171,29 @@ def root_session(place: Path, environment: dict[str, str]) -> Iterator[None]:
         yield
 
 
+def saml_provider(place: Path, environment: dict[str, str]) -> Iterator[None]:
+    """The configuration of the page on SAML, its identity provider, and STS."""
+    with saml.running() as (idp, sts):
+        (place / "atmos.yaml").write_text(
+            "auth:\n  realm: acme\n  providers:\n    acme:\n      kind: aws/saml\n"
+            f"      url: {idp.url}\n      region: eu-west-1\n      username: alice\n"
+            "      password: !env IDP_PASSWORD\n  identities:\n"
+            + "".join(
+                f"    {name}: {{kind: aws/assume-role, via: {{provider: acme}},"
+                f" principal: {{assume_role: '{arn}'}}}}\n"
+                for name, arn in (("dev", saml.ADMIN), ("audit", saml.AUDIT))
+            )
+        )
+        environment |= {
+            "AWS_ENDPOINT_URL": sts.endpoint,
+            "CI": "true",
+            "IDP_PASSWORD": idp.users["alice"],
+        }
+        yield
+
+
 FIXTURES = {
+    "saml": saml_provider,
     "empty": empty,
     "clone": clone,
     "shop": shop,
