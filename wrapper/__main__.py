@@ -19,7 +19,11 @@ def main() -> int:
 def run(argv: list[str], world: outside.World) -> int:
     """Run one command line; return its exit code, with every error told on stderr."""
     try:
-        return _printed(_dispatch(argv, world), world)
+        code = _printed(_dispatch(argv, world), world)
+        listing = sys.modules.get("wrapper.auth.provisioned")
+        if listing is not None:  # what a sign-in has begun in the background
+            listing.settle(world)
+        return code
     except WrapError as error:
         from wrapper import ui
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -198,3 +201,26 @@ def test_a_change_of_an_identity_that_no_portal_has_listed_says_where_to_sign_in
     )
     for ended in (("--provider", "sso"), ("--all",)):
         assert cli("auth", "logout", *ended).exit == 0
+
+
+def test_a_login_does_not_wait_for_a_portal_that_lists_slowly(cli: Cli, sso: Portal) -> None:
+    held = threading.Event()
+    answer = sso.do_ListAccountRoles
+
+    def slowly(params: Mapping[str, Any]) -> dict[str, Any]:
+        held.wait(60)
+        return answer(params)
+
+    sso.do_ListAccountRoles = slowly  # type: ignore[method-assign]
+    config = cli.cwd / "atmos.yaml"
+    text = config.read_text().replace(
+        "region: eu-west-1}", "region: eu-west-1, auto_provision_identities: true}", 1
+    )
+    config.write_text(text)
+    done = cli("auth", "login", "--provider", "sso")
+    assert done.exit == 0, done.stderr
+    assert "still being listed, in the background" in done.stderr
+    assert "dev/ops" not in cli("list", "identities").stdout
+    held.set()
+    while "dev/ops" not in cli("list", "identities").stdout:
+        pass

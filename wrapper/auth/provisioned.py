@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wrapper import files
+from wrapper import files, ui
 from wrapper.auth import sessions
 from wrapper.auth.lookup import truth
 from wrapper.errors import AuthError
@@ -20,11 +20,18 @@ from wrapper.merge import deep_merge
 from wrapper.world import World
 
 if TYPE_CHECKING:
+    import subprocess
+
     from wrapper.auth.kinds.aws_sso import Spec
     from wrapper.auth.model import Credential
 
 SSO = "aws/iam-identity-center"
 AT_ONCE = 8
+# The command of our own that makes a list.
+COMMAND = "provision-identities"
+# Seconds that a program's end waits for its first list, and for a later one.
+FIRST, LATER = 5.0, 1.0
+_running: list[tuple[subprocess.Popen[bytes], str, float]] = []
 # Seconds for which a list is taken as it is.
 FRESH = 3600.0
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\[\]\"'\\]")
@@ -133,20 +140,82 @@ def age(spec: Spec, world: World) -> float | None:
     return world.now() - made if isinstance(made, int | float) else None
 
 
-def refresh(spec: Spec, token: Credential, world: World) -> int | None:
+def refresh(spec: Spec, token: Credential, world: World) -> None:  # noqa: ARG001
+    """Have the list made anew by a process of its own: nobody waits for it but `settle`.
+
+    It finds the token in its file. A portal with hundreds of accounts answers for minutes, and the
+    sign-in is good without them.
+    """
+    import subprocess
+    import sys
+
+    log = f"{_file(spec, world)}.log"
+    if any(other == log for _, other, _ in _running):
+        return
+    argv = [sys.executable, "-E", "-P", "-m", "wrapper", COMMAND, json.dumps(spec)]
+    null = subprocess.DEVNULL
+    files.make_private_dir(os.path.dirname(log))
+    try:
+        with open(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
+            child = subprocess.Popen(
+                argv,
+                env=dict(world.environ),
+                stdin=null,
+                stdout=null,
+                stderr=stream,
+                start_new_session=True,
+            )
+    except OSError as error:
+        ui.warn(world, f'provider "{spec.name}": its identities are not listed: {error.strerror}')
+        return
+    _running.append((child, log, FIRST if age(spec, world) is None else LATER))
+
+
+def settle(world: World) -> None:
+    """Give the lists that are being made a moment, and tell what went wrong with them."""
+    import subprocess
+
+    while _running:
+        child, log, seconds = _running.pop()
+        try:
+            child.wait(seconds)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            child.returncode = 0  # it goes on without us
+            ui.note(world, "the portal's identities are still being listed, in the background")
+            continue
+        with open(log, encoding="utf-8", errors="replace") as stream:
+            ui.write(world, ui.escape(stream.read()))
+        files.remove(log)
+
+
+def make(argv: Sequence[str], world: World) -> int:
+    """Make the list of the portal that `refresh` wrote into the arguments; return the exit code."""
+    from wrapper.auth.kinds import _sso_token, aws_sso
+
+    spec = aws_sso.Spec(*json.loads(argv[0]))
+    token = _sso_token.load(_sso_token.path(spec.start_url, spec.region, spec.endpoint, world))
+    listed(spec, token.access, world)
+    return 0
+
+
+def _file(spec: Spec, world: World) -> str:
+    from wrapper.auth.kinds import _sso_token
+
+    return path(_sso_token.path(spec.start_url, spec.region, spec.endpoint, world))
+
+
+def listed(spec: Spec, access: str, world: World) -> int | None:
     """Ask the portal for all accounts and permission sets; return how many there are.
 
     Nothing is asked of anybody. A failure is told as a warning and keeps the old list: None.
     """
     from botocore.exceptions import ClientError
 
-    from wrapper import ui
-    from wrapper.auth.kinds import _aws, _sso_token, aws_permission_set
+    from wrapper.auth.kinds import _aws, aws_permission_set
 
     portal = _aws.client(
         "sso", spec.region, world, None, spec.endpoint, attempts=aws_permission_set.ATTEMPTS
     )
-    access = token.fields["access_token"]
     try:
         what = f'provider "{spec.name}"'
         accounts = aws_permission_set.accounts(portal, access, what)
@@ -158,7 +227,7 @@ def refresh(spec: Spec, token: Credential, world: World) -> int | None:
     except AuthError as error:
         ui.warn(world, f"{error.message}; its identities could not be listed")
         return None
-    file = path(_sso_token.path(spec.start_url, spec.region, spec.endpoint, world))
+    file = _file(spec, world)
     written = {
         "version": sessions.VERSION,
         "made": world.now(),
@@ -178,7 +247,6 @@ def _assignments(
 
     from botocore.exceptions import ClientError
 
-    from wrapper import ui
     from wrapper.auth.kinds import _aws, aws_permission_set
 
     def of(account: tuple[str, str]) -> list[Assignment]:

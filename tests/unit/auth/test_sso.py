@@ -431,6 +431,7 @@ def test_every_set_of_every_page_becomes_an_identity_and_what_is_written_wins(
     ]
     sso_portal.page_size = 2
     aws_sso.obtain(spec._replace(provision=True), None, world)
+    provisioned.settle(world)
     found = check(SECTION.format(endpoint=sso_portal.endpoint))
     assert [problem.error.message for problem in found.problems] == []
     assert sorted(found.identities) == [
@@ -449,6 +450,7 @@ def test_a_logout_ends_the_session_and_takes_token_and_list(
     sso_portal: Portal, spec: aws_sso.Spec, world: World
 ) -> None:
     aws_sso.obtain(spec._replace(provision=True), None, world)
+    provisioned.settle(world)
     file = str(token_file(spec, world))
     gone = aws_sso.forget(spec, world)
     assert gone == (file, provisioned.path(file))
