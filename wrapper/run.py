@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.env import EnvDelta
-from wrapper.errors import UsageError, WrapError
+from wrapper.errors import Problems, UsageError, WrapError
 
 if TYPE_CHECKING:
     from wrapper.auth import Auth, Choice, Setting
@@ -262,6 +262,8 @@ def _terraform(
         return 0
     try:
         ready = sign_in(config, component, wanted, world, environ=shell)
+    except Problems:
+        raise  # the configuration is at fault: nothing is written, as with Atmos
     except WrapError:
         _leave_varfile(config, component, invocation, shell, world)
         raise

@@ -136,3 +136,12 @@ def test_init_runs_once_and_when_asked_for(cli: Cli, applied: Path) -> None:
     assert (second.exit, second.stderr) == (0, "")
     forced = cli("terraform", "plan", "app", "-s", "dev", "--init")
     assert "Terraform has been successfully initialized!" in forced.stderr
+
+
+def test_a_fault_in_the_auth_section_leaves_no_varfile(cli: Cli, module: Path) -> None:
+    (cli.cwd / "atmos.yaml").write_text(
+        repository.ATMOS
+        + "auth:\n  identities:\n    a: {kind: aws/assume-role, via: {identity: b}}\n"
+    )
+    assert cli("terraform", "plan", "app", "-s", "dev").exit == 78
+    assert list(module.glob("*.tfvars.json")) == []
