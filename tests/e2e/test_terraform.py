@@ -139,9 +139,7 @@ def test_init_runs_once_and_when_asked_for(cli: Cli, applied: Path) -> None:
 
 
 def test_a_fault_in_the_auth_section_leaves_no_varfile(cli: Cli, module: Path) -> None:
-    (cli.cwd / "atmos.yaml").write_text(
-        repository.ATMOS
-        + "auth:\n  identities:\n    a: {kind: aws/assume-role, via: {identity: b}}\n"
-    )
+    both = "a: {kind: aws/assume-role, default: true, via: {identity: b, provider: p}}"
+    (cli.cwd / "atmos.yaml").write_text(f"{repository.ATMOS}auth: {{identities: {{{both}}}}}\n")
     assert cli("terraform", "plan", "app", "-s", "dev").exit == 78
     assert list(module.glob("*.tfvars.json")) == []
