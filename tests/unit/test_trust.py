@@ -425,6 +425,8 @@ def test_secrets_are_marked_and_never_stored(world: World, home: Path) -> None:
     text += json.dumps(found.settings)
     assert "in-the-file" not in text
     assert "from-a-variable" not in text
+    key = found.settings["auth.identities.u.credentials.access_key_id"]
+    assert key == '"(secret of a variable)"'
     before = found.settings["auth.identities.u.credentials.secret_access_key"]
     Path(world.cwd, "parts", "a.yaml").write_text(
         "auth: {identities: {u: {kind: aws/user, credentials: "
