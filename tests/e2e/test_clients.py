@@ -1,7 +1,7 @@
 """Real clients act as each kind of AWS identity: two AWS CLIs, boto3, terraform with its state in S3.
 
-The portal and the AWS on loopback are one cloud here: what the portal grants holds in IAM. Each
-identity has a bucket of its own, which nobody else may use.
+The portal, the identity provider and the AWS on loopback are one cloud here: what they grant holds
+in IAM. Each identity has a bucket of its own, which nobody else may use.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 
 from tests.conftest import Cli
-from tests.fakes import aws, portal
-from wrapper.auth.kinds import AWS_PROFILES, IDENTITY_KINDS, KINDS
+from tests.fakes import aws, portal, saml, web_identity
+from wrapper.auth.kinds import AWS_PROFILES, IDENTITY_KINDS, KINDS, PROVIDER_KINDS
 
 HOME, DEV, PROD, MEMBER = "111111111111", "222222222222", "333333333333", "444444444444"
 ADMIN = f"arn:aws:sts::{DEV}:assumed-role/AWSReservedSSO_Admin_abc/me"
@@ -35,6 +36,8 @@ ROWS = {
     "of-user": Row("aws/assume-role", f"arn:aws:sts::{PROD}:assumed-role/of-user/test"),
     "of-set": Row("aws/assume-role", f"arn:aws:sts::{PROD}:assumed-role/of-set/test"),
     "of-job": Row("aws/assume-role", f"arn:aws:sts::{PROD}:assumed-role/of-job/test", "portal"),
+    "of-file": Row("aws/assume-role", f"arn:aws:sts::{PROD}:assumed-role/of-file/test"),
+    "of-saml": Row("aws/assume-role", f"arn:aws:sts::{PROD}:assumed-role/of-saml/test", "saml"),
     "set": Row("aws/permission-set", ADMIN),
     "machine": Row("aws/ambient", f"arn:aws:iam::{HOME}:user/machine"),
 }
@@ -55,6 +58,8 @@ auth:
   providers:
     sso: {{kind: aws/iam-identity-center, start_url: "{portal.START_URL}", region: eu-west-1}}
     job: {{kind: github/oidc, region: us-east-1, spec: {{audience: sts.amazonaws.com}}}}
+    file: {{kind: oidc, region: us-east-1, spec: {{audience: sts.amazonaws.com, file: !env TOKEN_FILE}}}}
+    acme: {{kind: aws/saml, url: "{{idp}}", region: us-east-1, username: alice, password: !env IDP_PASSWORD}}
     pretend: {{kind: mock/aws}}
   identities:
     alice:
@@ -63,6 +68,8 @@ auth:
     of-user: {{kind: aws/assume-role, via: {{identity: alice}}, principal: {{assume_role: "arn:aws:iam::{PROD}:role/of-user", session_name: test}}}}
     of-set: {{kind: aws/assume-role, via: {{identity: set}}, principal: {{assume_role: "arn:aws:iam::{PROD}:role/of-set", session_name: test}}}}
     of-job: {{kind: aws/assume-role, via: {{provider: job}}, principal: {{assume_role: "arn:aws:iam::{PROD}:role/of-job", session_name: test}}}}
+    of-file: {{kind: aws/assume-role, via: {{provider: file}}, principal: {{assume_role: "arn:aws:iam::{PROD}:role/of-file", session_name: test}}}}
+    of-saml: {{kind: aws/assume-role, via: {{provider: acme}}, principal: {{assume_role: "arn:aws:iam::{PROD}:role/of-saml"}}}}
     set: {{kind: aws/permission-set, via: {{provider: sso}}, principal: {{name: Admin, account: {{name: dev}}}}}}
     machine: {{kind: aws/ambient, principal: {{region: us-east-1}}}}
     root: {{kind: aws/assume-root, via: {{identity: of-set}}, principal: {{target_principal: "{MEMBER}", task_policy_arn: S3UnlockBucketPolicy}}}}
@@ -96,9 +103,12 @@ print(s3.get_object(Bucket=sys.argv[1], Key="sdk")["Body"].read().decode())
 class Cloud:
     """An AWS and a portal whose sessions it enforces, with all that the table needs."""
 
-    def __init__(self, fake: aws.Fake, sso: portal.Portal) -> None:
-        self.fake, self.sso = fake, sso
-        sso.mint = fake.session
+    def __init__(
+        self, fake: aws.Fake, sso: portal.Portal, idp: saml.Idp, sts: saml.Sts, token: Path
+    ) -> None:
+        self.fake, self.sso, self.idp, self.token = fake, sso, idp, token
+        self.sts = {"aws": fake.endpoint, "portal": sso.endpoint, "saml": sts.endpoint}
+        sso.mint = sts.mint = fake.session
         sso.accounts = [(DEV, "dev", ["Admin"])]
         self.alice = fake.user(HOME, "alice")
         self.machine = fake.user(HOME, "machine")
@@ -106,8 +116,15 @@ class Cloud:
         roles = {
             "of-user": fake.role(PROD, "of-user", trusts=self.alice.arn),
             "of-set": fake.role(PROD, "of-set", trusts=admin),
-            "of-job": fake.role(PROD, "of-job", trusts=[]),
+            **{name: fake.role(PROD, name, trusts=[]) for name in ("of-job", "of-file", "of-saml")},
         }
+        self.issuer = web_identity.Issuer("https://ci.example.com")
+        known = self.issuer.url, self.issuer.keys(), [web_identity.AUDIENCE]
+        fake.issuer(PROD, *known)
+        trust = web_identity.trust_policy(PROD, self.issuer.url, "job")
+        fake.set_trust(roles["of-file"], trust)
+        idp.roles = [f"{roles['of-saml']},arn:aws:iam::{PROD}:saml-provider/acme"]
+        idp.changed = {"name": "test"}
         fake.allow(self.alice.arn, "sts:AssumeRole", roles["of-user"], name="role")
         fake.allow(admin, "sts:AssumeRole", roles["of-set"], name="role")
         fake.allow(roles["of-set"], "sts:AssumeRoot", name="root")
@@ -120,9 +137,10 @@ class Cloud:
 
     def environment(self, sts: str) -> dict[str, str]:
         """Return what the installed program and its children find in the shell."""
+        self.token.write_text(self.issuer.token("job"), encoding="ascii")
         return {
             **self.fake.environment(),
-            "AWS_ENDPOINT_URL_STS": self.fake.endpoint if sts == "aws" else self.sso.endpoint,
+            "AWS_ENDPOINT_URL_STS": self.sts[sts],
             "AWS_ENDPOINT_URL_SSO": self.sso.endpoint,
             "AWS_ENDPOINT_URL_SSO_OIDC": self.sso.endpoint,
             "ALICE_KEY_ID": self.alice.access_key_id,
@@ -131,23 +149,26 @@ class Cloud:
             "AWS_SECRET_ACCESS_KEY": self.machine.secret_access_key,
             "GITHUB_ACTIONS": "true",
             "ACTIONS_ID_TOKEN": self.sso.jwt,
+            "TOKEN_FILE": str(self.token),
+            "IDP_PASSWORD": self.idp.users["alice"],
             "ATMOS_FORCE_TTY": "true",
             "CI": "true",
         }
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Return the cloud that all tests of this file share; each row has its own bucket in it."""
-    with aws.running(lifetime=600.0) as fake, portal.running() as sso:
-        yield Cloud(fake, sso)
+    token = tmp_path_factory.mktemp("job") / "token"
+    with aws.running(lifetime=600.0) as fake, portal.running() as sso, saml.running() as (idp, sts):
+        yield Cloud(fake, sso, idp, sts, token)
 
 
 @pytest.fixture
 def repo(cli: Cli, cloud: Cloud) -> Cli:
     """Write the repository: one stack for each identity."""
     files = {
-        "atmos.yaml": ATMOS,
+        "atmos.yaml": ATMOS.replace("{idp}", cloud.idp.url),
         "components/app/main.tf": MODULE,
         **{f"stacks/{name}.yaml": STACK.format(name=name) for name in (*ROWS, "root")},
     }
@@ -179,10 +200,12 @@ class Act(NamedTuple):
 
 
 @pytest.fixture
-def act(repo: Cli, cloud: Cloud) -> Callable[[str], Act]:
+def act(repo: Cli, cloud: Cloud, tool: Callable[[str], str]) -> Callable[[str], Act]:
     """Return a function that says as whom to act."""
 
     def begin(name: str) -> Act:
+        if name == "of-saml":
+            tool("chromium")
         row = ROOT if name == "root" else ROWS[name]
         return Act(repo, cloud, name, row, len(cloud.fake.calls()))
 
@@ -203,6 +226,23 @@ def test_every_kind_that_gives_aws_credentials_has_a_row() -> None:
     assert rows == {kind for kind in giving if kind in KINDS}
 
 
+def test_every_provider_that_aws_knows_begins_the_chain_of_a_row() -> None:
+    class Loader(yaml.SafeLoader):
+        """YAML in which `!env` is a text."""
+
+    Loader.add_constructor("!env", lambda _, node: node.value)
+    auth = yaml.load(ATMOS, Loader)["auth"]  # noqa: S506
+    begun = set()
+    for name in ROWS:
+        via = {"identity": name}
+        while "identity" in via:
+            via = auth["identities"][via["identity"]].get("via", {})
+        begun |= {auth["providers"][via["provider"]]["kind"]} if via else set()
+    others = ("mock", "azure/", "gcp/", "atmos/")
+    known = [kind for kind in PROVIDER_KINDS if kind in KINDS]
+    assert begun == {kind for kind in known if not kind.startswith(others)}
+
+
 @pytest.mark.parametrize("name", ROWS)
 def test_the_aws_cli_acts_as_the_identity(
     act: Callable[[str], Act], aws_cli: str, name: str
@@ -213,7 +253,8 @@ def test_the_aws_cli_acts_as_the_identity(
     assert json.loads(who)["Arn"] == run.row.principal
     copied = ("s3", "cp", "atmos.yaml", f"s3://clients-{name}/{aws_cli}")
     run("auth", "exec", "-i", name, "--", "aws", "--endpoint-url", run.cloud.fake.endpoint, *copied)
-    assert run.cloud.fake.objects(HOME, f"clients-{name}")[aws_cli] == ATMOS
+    copy = run.cloud.fake.objects(HOME, f"clients-{name}")[aws_cli]
+    assert copy == (run.cli.cwd / "atmos.yaml").read_text(encoding="utf-8")
     assert run.signers() == {run.row.principal}
 
 
