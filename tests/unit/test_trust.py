@@ -380,7 +380,7 @@ def test_the_configuration_and_its_digests_come_from_the_same_bytes(world: World
     thread.start()
     seen = set()
     try:
-        for _ in range(300):
+        for _ in range(120):
             found = look(world)
             role = found.settings["auth.identities.prod-admin.principal.assume_role"]
             assert texts[found.files[path]] in role
@@ -454,6 +454,11 @@ def test_a_pin_is_part_of_the_content(world: World) -> None:
     found = trust.verdict(look(inside), inside)
     assert (found.state, found.changes) == ("changed", ("pin.identity: (none) → prod-admin",))
     assert state(world) == "allowed"
+    known, options = look(inside), Options()
+    assert closure.pinned(inside, options, known).identity == "prod-admin"
+    Path(inside.cwd, ".atmos-wrap.yaml").write_text("identity: dev\n")
+    with pytest.raises(ConfigError, match="changed while it was read"):
+        closure.pinned(inside, options, known)
 
 
 def test_a_repository_with_drop_ins_only_needs_consent_too(world: World, home: Path) -> None:

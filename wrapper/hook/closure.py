@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wrapper import trust
+from wrapper.errors import ConfigError
 from wrapper.hook import pin
 
 if TYPE_CHECKING:
@@ -33,10 +34,10 @@ def read(
     if not top:
         return None
     path = pin.find(world.cwd, top)
-    pinned = pin.read(path, world) if path else pin.Pin()
+    found = pin.read(path, world) if path else pin.Pin()
     options = options._replace(passive=True)
-    if pinned.profile and options.profiles is None and not world.environ.get("ATMOS_PROFILE"):
-        options = options._replace(profiles=pinned.profile)
+    if found.profile and options.profiles is None and not world.environ.get("ATMOS_PROFILE"):
+        options = options._replace(profiles=found.profile)
     loaded = config.load(world, options)
     root, lexical = os.path.realpath(top), _tree(top, loaded.git_root)
     tree = os.path.realpath(lexical)
@@ -48,10 +49,19 @@ def read(
     digests = {named(path): seen.digest for path, seen in loaded.seen.items()}
     stats = {named(path): seen.status for path, seen in loaded.seen.items()}
     if path:
-        digests[named(path)] = pinned.digest
+        digests[named(path)] = found.digest
     digests.update((named(path), digest) for path, digest in (more or {}).items())
-    settings = dict(_settings(loaded, pinned))
+    settings = dict(_settings(loaded, found))
     return loaded, trust.Closure(root, digests, settings, tree, stats)
+
+
+def pinned(world: World, options: Options, known: trust.Closure) -> pin.Pin:
+    """Return the pin of a closure. Raises: ConfigError when the file is another by now."""
+    path = pin.find(world.cwd, where(world, options))
+    found = pin.read(path, world) if path else pin.Pin()
+    if set(_pin_settings(found)) != {(k, v) for k, v in known.settings.items() if k[:4] == "pin."}:
+        raise ConfigError("the pin changed while it was read", at=path or world.cwd)
+    return found
 
 
 def where(world: World, options: Options) -> str:
@@ -108,6 +118,10 @@ def _settings(config: Config, pinned: pin.Pin) -> Iterator[tuple[str, str]]:
             yield from _flat(("env", str(name)), value, given)
     if config.profiles:
         yield "profile", json.dumps(config.profiles)
+    yield from _pin_settings(pinned)
+
+
+def _pin_settings(pinned: pin.Pin) -> Iterator[tuple[str, str]]:
     for key in pin.KEYS:
         if getattr(pinned, key):
             yield f"pin.{key}", json.dumps(getattr(pinned, key))

@@ -73,10 +73,11 @@ def look(world: World, *, trusted: bool = False) -> View:
 
 
 def _identity(view: View, config: Config, world: World) -> View:
-    from wrapper.hook import directory, pin
+    from wrapper.config import Options
+    from wrapper.hook import closure, directory
 
-    path = pin.find(world.cwd, view.root)
-    pinned = pin.read(path, world) if path else Pin()
+    assert view.closure is not None
+    pinned = closure.pinned(world, Options(passive=True), view.closure)
     found = directory.identity(config, pinned, world, view.root)
     view = view._replace(pin=pinned, found=found)
     if not found.name or found.auth is None:
