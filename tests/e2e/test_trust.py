@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -281,3 +282,41 @@ def test_the_verdict_needs_nothing_that_is_slow_to_import(cli: Cli) -> None:
         [sys.executable, "-I", "-c", code], capture_output=True, text=True, timeout=60
     )
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_a_file_swapped_between_the_check_and_its_use_is_never_used(cli: Cli, repo: Path) -> None:
+    """direnv/direnv#445: whoever can write the file swaps it while the shell asks."""
+    good = (
+        "auth:\n  providers: {corp: {kind: aws/iam-identity-center, region: us-east-1,"
+        " start_url: https://acme.example.com/start}}\n  identities: {NAME: {default: true,"
+        " kind: aws/permission-set, via: {provider: corp},"
+        " principal: {name: Admin, account: {id: '111111111111'}}}}\n"
+    )
+    path = repo / "atmos.yaml"
+    path.write_text(good.replace("NAME", "wanted"))
+    assert cli("allow").exit == 0
+    texts = [good.replace("NAME", "wanted"), good.replace("NAME", "intruder")]
+    stop = threading.Event()
+
+    def swap() -> None:
+        while not stop.is_set():
+            for text in texts:
+                (repo / "new").write_text(text)
+                os.replace(repo / "new", path)
+                stop.wait(0.002)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    told = []
+    try:
+        for _ in range(30):
+            done = cli("hook-env", "bash", str(repo))
+            assert done.exit == 0
+            told.append(done.stdout)
+    finally:
+        stop.set()
+        thread.join()
+    exported = [text for text in told if "AWS_PROFILE" in text.partition("_new_unset")[0]]
+    assert exported
+    assert len(exported) < len(told)
+    assert [text for text in told if "intruder" in text] == []
