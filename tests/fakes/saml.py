@@ -197,6 +197,7 @@ class Idp:
         # Two pages, as many providers have: the name first, then the password.
         self.name_first = False
         # What a person does who sees the page, as the page's own script: "sign-in" or nothing.
+        # Nobody sees a browser without a window.
         self.person = ""
         self.code_wanted = False
         self.delay = 0.0
@@ -245,7 +246,8 @@ class Idp:
         if self.person == "sign-in":
             (user, password), *_ = self.users.items()
             script = (
-                f"<script>onload = () => {{ document.forms[0].username.value = '{user}';"
+                "<script>onload = () => { if (/Headless/.test(navigator.userAgent)) return;"
+                f" document.forms[0].username.value = '{user}';"
                 f" document.forms[0].password.value = '{password}';"
                 " setTimeout(() => document.forms[0].submit(), 300) }</script>"
             )
