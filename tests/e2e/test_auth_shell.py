@@ -44,7 +44,7 @@ def repo(cli: Cli) -> Path:
 @pytest.fixture(params=["bash", "zsh", "fish"])
 def terminal(
     request: pytest.FixtureRequest, cli: Cli, repo: Path, tool: Callable[[str], str]
-) -> Iterator[pexpect.spawn]:
+) -> Iterator[pexpect.spawn[str]]:
     """An interactive shell that `auth shell` has started, at its prompt."""
     name = request.param
     run = pexpect.spawn(
@@ -63,26 +63,26 @@ def terminal(
     run.close(force=True)
 
 
-def _say(run: pexpect.spawn, line: str, answer: str) -> None:
+def _say(run: pexpect.spawn[str], line: str, answer: str) -> None:
     run.sendline(line)
     run.expect_exact(answer)
     run.expect_exact(PROMPT)
 
 
-def test_programs_in_the_shell_run_as_the_identity(terminal: pexpect.spawn) -> None:
+def test_programs_in_the_shell_run_as_the_identity(terminal: pexpect.spawn[str]) -> None:
     show = """sh -c 'echo "<$ATMOS_IDENTITY,$ATMOS_SHLVL,$AWS_PROFILE,$TEAM>"'"""
     _say(terminal, show, "<prod,1,prod,from-atmos>")
 
 
 def test_a_shell_in_the_shell_is_one_deeper_and_as_its_own_identity(
-    terminal: pexpect.spawn,
+    terminal: pexpect.spawn[str],
 ) -> None:
     script = "'echo \"<$ATMOS_IDENTITY,$ATMOS_SHLVL>\"'"
     _say(terminal, f"atmos-wrap auth shell -i dev --shell sh -- -c {script}", "<dev,2>")
     _say(terminal, f"sh -c {script}", "<prod,1>")
 
 
-def test_ctrl_c_ends_the_program_and_not_the_shell(terminal: pexpect.spawn) -> None:
+def test_ctrl_c_ends_the_program_and_not_the_shell(terminal: pexpect.spawn[str]) -> None:
     terminal.sendline("sh -c 'echo be''gun; sleep 60'")
     terminal.expect_exact("begun")
     terminal.sendintr()
@@ -90,7 +90,7 @@ def test_ctrl_c_ends_the_program_and_not_the_shell(terminal: pexpect.spawn) -> N
     _say(terminal, "sh -c 'echo still''here'", "stillhere")
 
 
-def test_a_job_is_stopped_and_taken_up_again(terminal: pexpect.spawn) -> None:
+def test_a_job_is_stopped_and_taken_up_again(terminal: pexpect.spawn[str]) -> None:
     terminal.sendline("sh -c 'echo be''gun; read x; echo go''t-$x'")
     terminal.expect_exact("begun")
     terminal.send("\x1a")
@@ -101,7 +101,7 @@ def test_a_job_is_stopped_and_taken_up_again(terminal: pexpect.spawn) -> None:
     terminal.expect_exact(PROMPT)
 
 
-def test_the_exit_code_is_the_shells(terminal: pexpect.spawn) -> None:
+def test_the_exit_code_is_the_shells(terminal: pexpect.spawn[str]) -> None:
     terminal.sendline("exit 7")
     terminal.expect(pexpect.EOF)
     terminal.close()
