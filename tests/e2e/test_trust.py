@@ -303,7 +303,7 @@ def test_a_file_swapped_between_the_check_and_its_use_is_never_used(cli: Cli, re
             for text in texts:
                 (repo / "new").write_text(text)
                 os.replace(repo / "new", path)
-                stop.wait(0.002)
+                stop.wait(0.0003)
 
     thread = threading.Thread(target=swap)
     thread.start()
