@@ -27,6 +27,8 @@ class World(NamedTuple):
     open_browser: Callable[[str], bool]
     # False where a program asks on its own (`credential-process`, `whoami`): nobody is disturbed.
     asks: bool = True
+    # True where a person wants to sign in although somebody is signed in (`auth login --force`).
+    anew: bool = False
     # Seconds since the command was started.
     age: Callable[[], float] = float
 

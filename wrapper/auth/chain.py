@@ -228,20 +228,23 @@ def keys_of(auth: Auth, name: str, world: World) -> tuple[str | None, ...]:
 
 
 def walk(chain: Sequence[Link], realm: str, world: World, *, again: bool = False) -> Credential:
-    """Go from the target back to the first good session, then forward. Raises: as `obtain`."""
+    """Go from the target back to the first good session, then forward. Raises: as `obtain`.
+
+    `again` signs the last link anew, and a world that signs in `anew` each one.
+    """
     started = world.now() - world.age()
     base: Credential | None = None
     start = 0
     for index in range(len(chain) - 1, -1, -1):
         key = chain[index].key
-        found = sessions.load(realm, key) if key else None
+        found = sessions.load(realm, key) if key and not world.anew else None
         if sessions.good(found, world.now()) and not (again and index == len(chain) - 1):
             base, start = found, index + 1
             break
     for index, link in enumerate(chain[start:], start):
         last = index == len(chain) - 1
         try:
-            base = _step(link, base, realm, world, started, again=again and last)
+            base = _step(link, base, realm, world, started, again=world.anew or (again and last))
         except (AuthError, ConfigError) as error:
             raise _placed(error, chain, link) from error.__cause__
     assert base is not None

@@ -72,6 +72,7 @@ def login(
         )
     if mfa_code:
         world = world._replace(environ={**world.environ, "ATMOS_WRAP_MFA_CODE": mfa_code})
+    world = world._replace(anew=force)
     name = None if provider else _identity_to_login(auth, tags, ctx.obj, world)
     if name == "":
         if webflow:

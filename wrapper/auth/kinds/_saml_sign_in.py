@@ -60,6 +60,7 @@ def assertion(
     def waiting(holder: str) -> None:
         ui.note(world, f"waiting for {holder or 'another process'}, which signs in to {title}")
 
+    afresh = afresh or (world.anew and file not in _memory)
     with files.lock(f"{file}.lock", f"atmos-wrap {title}", waiting):
         found, ends = _memory.get(file, (None, 0.0))
         if found is not None and world.now() < ends and found.encoded != refused and not afresh:

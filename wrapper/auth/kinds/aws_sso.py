@@ -72,6 +72,7 @@ def renewed(base: Credential, world: World) -> Credential:
     given = base.fields
     spec = Spec(given["provider"], given["start_url"], base.region, given["endpoint"])
     spec = spec._replace(provision=bool(given["provision"]), share=bool(given["share"]))
+    world = world._replace(anew=False)  # the person has just done so
     return _credential(spec, _token(spec, world, given["access_token"]), world)
 
 
@@ -88,12 +89,16 @@ def _credential(spec: Spec, token: Token, world: World) -> Credential:
 
 
 def _token(spec: Spec, world: World, refused: str) -> Token:
-    """Return a good token that is not the refused one; one process at a time looks for it."""
+    """Return a good token that is not the refused one; one process at a time looks for it.
+
+    Who signs in anew takes none that was there when the command began, and loses none if it fails.
+    """
     from wrapper.auth.kinds import _sso_sign_in
 
     started = world.now() - world.age()
     file = _sso_token.path(spec.start_url, spec.region, spec.endpoint, world)
-    found = _usable(spec, file, world, refused)
+    before = _sso_token.load(file).access if world.anew else refused
+    found = None if world.anew else _usable(spec, file, world, refused)
     if found is not None:
         return found
     title = f'provider "{spec.name}"'
@@ -102,14 +107,16 @@ def _token(spec: Spec, world: World, refused: str) -> Token:
         ui.note(world, f"waiting for {holder or 'another process'}, which signs in to {title}")
 
     with files.lock(f"{file}.lock", f"atmos-wrap {title}", waiting):
-        found = _usable(spec, file, world, refused)
+        found = _usable(spec, file, world, before)
         if found is not None:
             return found
         failed = sessions.remembered_failure(f"{file}.failed", started, world.now())
         if failed is not None:
             raise AuthError(failed[0], hint=failed[1])
         kept = _dropped(spec, file, world, refused)
-        if spec.share:
+        if world.anew:
+            kept = kept._replace(refresh="")
+        elif spec.share:
             kept = _sso_shared.newer(spec.start_url, spec.region, kept, world)
         try:
             token = _sso_sign_in.refreshed(spec, kept, world) if kept.refresh else None
@@ -131,6 +138,8 @@ def _usable(spec: Spec, file: str, world: World, refused: str) -> Token | None:
     own = _sso_token.load(file)
     if own.good(world.now()) and own.access != refused:
         return own
+    if world.anew:
+        return None
     shared = _sso_token.of_aws_cli(spec.start_url, spec.region, world, own.refused)
     return shared if shared.access and shared.access != refused else None
 

@@ -127,7 +127,7 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # 
     spec, keys = _keys(spec, world)
     if keys is None:
         try:
-            return _signin.obtain(_place(spec), world)
+            return _signin.obtain(_place(spec), world, force=world.anew)
         except NeedsLogin as error:
             store = f"or store keys: atmos-wrap auth user configure -i {spec.name}"
             error.hints = (*error.hints, store)
