@@ -161,8 +161,9 @@ class _File:
         data = files.read_private(path)
         if data is None:
             raise StoreError(
-                f"{path} is not trusted: it must be a plain file that only you can read",
-                hint=f"chmod 600 {path}",
+                f"{path} is not trusted: it must be a plain file of yours that nobody else can read,"
+                " of at most 1 MiB",
+                hint=[f"chmod 600 {path}", "or remove it and store the keys again"],
             )
         try:
             found = json.loads(data)
