@@ -4,6 +4,7 @@
 # Answer of the last look, as assignments of `hook-env` left it; see wrapper/hook/answer.py.
 _atmos_wrap_python='@PYTHON@'
 _atmos_wrap_texts='@TEXTS@'
+export ATMOS_WRAP_HOOK="bash:$$"
 _atmos_wrap_here=
 _atmos_wrap_said=
 _atmos_wrap_new_asked=
@@ -29,7 +30,7 @@ _atmos_wrap_hook() {
 _atmos_wrap_step() {
 	[ -z "${_atmos_wrap_off-}" ] || return 0
 	local asked="${ATMOS_IDENTITY-}|${ATMOS_PROFILE-}|${ATMOS_STACK-}|${ATMOS_BASE_PATH-}|${ATMOS_CLI_CONFIG_PATH-}|${ATMOS_WRAP_USE-}|${HOME-}|${XDG_STATE_HOME-}|${XDG_CONFIG_HOME-}"
-	if [ "$PWD" = "$_atmos_wrap_here" ] && _atmos_wrap_fresh "$asked"; then
+	if [ "$PWD" = "$_atmos_wrap_here" ] && [ . -ef "$PWD" ] && _atmos_wrap_fresh "$asked"; then
 		return 0
 	fi
 	[ -n "${_atmos_wrap_adopted-}" ] || _atmos_wrap_adopt

@@ -3,6 +3,7 @@
 
 set -g _atmos_wrap_python '@PYTHON@'
 set -g _atmos_wrap_texts '@TEXTS@'
+set -gx ATMOS_WRAP_HOOK fish:$fish_pid
 # What holds now, as `hook-env` put it; see wrapper/hook/answer.py.
 set -g _atmos_wrap_here
 set -g _atmos_wrap_said
@@ -20,7 +21,7 @@ set -g _atmos_wrap_olds
 function _atmos_wrap_hook --on-event fish_prompt
     set -q _atmos_wrap_off; and return 0
     set -l asked "$ATMOS_IDENTITY|$ATMOS_PROFILE|$ATMOS_STACK|$ATMOS_BASE_PATH|$ATMOS_CLI_CONFIG_PATH|$ATMOS_WRAP_USE|$HOME|$XDG_STATE_HOME|$XDG_CONFIG_HOME"
-    if test "$PWD" = "$_atmos_wrap_here"; and _atmos_wrap_fresh $asked
+    if test "$PWD" = "$_atmos_wrap_here"; and test -d "$PWD"; and _atmos_wrap_fresh $asked
         return 0
     end
     set -q _atmos_wrap_adopted; or _atmos_wrap_adopt

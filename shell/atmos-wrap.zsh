@@ -10,6 +10,7 @@ typeset -ga _atmos_wrap_new_set _atmos_wrap_new_unset _atmos_wrap_new_prefixes
 typeset -ga _atmos_wrap_new_watch _atmos_wrap_new_absent
 # The variables that are ours: name, what we gave (`=value`, empty for unset), what was there.
 typeset -ga _atmos_wrap_names _atmos_wrap_ours _atmos_wrap_olds
+builtin export ATMOS_WRAP_HOOK=zsh:$$
 zmodload -e zsh/datetime || zmodload zsh/datetime 2>/dev/null || true
 
 _atmos_wrap_hook() {
@@ -22,7 +23,7 @@ _atmos_wrap_step() {
   emulate -L zsh
   [[ -z $_atmos_wrap_off ]] || return 0
   local asked="${ATMOS_IDENTITY-}|${ATMOS_PROFILE-}|${ATMOS_STACK-}|${ATMOS_BASE_PATH-}|${ATMOS_CLI_CONFIG_PATH-}|${ATMOS_WRAP_USE-}|${HOME-}|${XDG_STATE_HOME-}|${XDG_CONFIG_HOME-}"
-  if [[ $PWD == "$_atmos_wrap_here" ]] && _atmos_wrap_fresh "$asked"; then
+  if [[ $PWD == "$_atmos_wrap_here" && . -ef $PWD ]] && _atmos_wrap_fresh "$asked"; then
     return 0
   fi
   [[ -n $_atmos_wrap_adopted ]] || _atmos_wrap_adopt

@@ -16,17 +16,23 @@ if TYPE_CHECKING:
 COMMANDS = {
     "allow": ("trust",),
     "auth": ("auth",),
+    "deactivate": ("shell",),
     "deny": ("trust",),
     "describe": ("show", "stacks", "dependents"),
+    "hook": ("shell",),
     "list": ("show", "stacks", "values", "auth"),
     "profile": ("show",),
+    "prompt": ("shell",),
+    "reload": ("shell",),
     "revoke": ("trust",),
+    "status": ("shell",),
     "trust": ("trust",),
+    "use": ("shell",),
     "validate": ("stacks",),
     "version": ("show",),
     "why": ("why",),
 }
-MODULES = ("auth", "show", "stacks", "values", "dependents", "why", "trust")
+MODULES = ("auth", "show", "stacks", "values", "dependents", "why", "trust", "shell")
 # Commands that hand the rest of the line to another program; they never meet Typer.
 PROGRAMS = ("exec", "aws", "gcloud", "az", "kubectl", "atmos")
 

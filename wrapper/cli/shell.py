@@ -90,6 +90,8 @@ def script(shell: str, world: World) -> str:
     texts = answer.home(world.environ, shell)
     for mark, value in (("@PYTHON@", sys.executable), ("@TEXTS@", texts)):
         text = text.replace(f"'{mark}'", answer.quoted(shell, value))
+    if shell == "zsh":  # read, and later run, as plain zsh, whatever options the user has set
+        return f"builtin emulate zsh -c {answer.quoted(shell, text)}\n"
     return text
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 # Names that decide that a directory belongs to a repository; the shell files look for them, too.
 MARKS = ("atmos.yaml", "atmos.yml", ".atmos.yaml", ".atmos.yml", ".atmos-wrap.yaml")
 
+_OURS = ("ATMOS_", "XDG_")
+
 
 class View(NamedTuple):
     """What is known of a directory; None and empty where it was not come to.
@@ -53,11 +55,13 @@ def look(world: World, *, trusted: bool = False) -> View:
     """Return what holds in the working directory, as far as consent allows (`trusted`: all of it)."""
     from wrapper import trust
     from wrapper.config import Options
-    from wrapper.hook.closure import read as consider
+    from wrapper.hook import closure as consider
 
     try:
-        read = consider(world, Options(passive=True))
+        read = consider.read(world, Options(passive=True))
     except WrapError as error:
+        if trust.denied(consider.root(world, Options(passive=True)), world):
+            return View()
         return View(fault=error)
     if read is None:
         return View()
@@ -92,7 +96,8 @@ def _delta(auth: Auth, name: str, world: World) -> EnvDelta:
 
     plain = auth._replace(delivery="") if auth.delivery in ("env", "files") else auth
     delta = delivery.environment(plain, name, world)
-    kept = {k: v for k, v in delta.set.items() if k not in INPUTS}
+    # What decides whose consent counts, and where it is kept, is never a repository's to set.
+    kept = {k: v for k, v in delta.set.items() if not k.startswith(_OURS) and k not in INPUTS}
     return delta._replace(set=kept, unset=delta.unset - delivery.withheld(auth, name))
 
 
