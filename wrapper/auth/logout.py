@@ -50,9 +50,9 @@ def entries(auth: Auth, chosen: Sequence[Entry], world: World, *, dry: bool) -> 
     if not dry:
         for path in paths:
             files.remove(path)
-        for entry in chosen:
-            paths += _kept_elsewhere(entry, world)
-    return Removal(tuple(paths), not dry)
+    for entry in chosen:
+        paths += _kept_elsewhere(entry, world, dry=dry)
+    return Removal(tuple(dict.fromkeys(paths)), not dry)
 
 
 def _pointers(realm: str, titles: frozenset[str]) -> list[str]:
@@ -79,11 +79,11 @@ def _copies(realm: str, names: set[str]) -> list[str]:
     return found
 
 
-def _kept_elsewhere(entry: Entry, world: World) -> list[str]:
+def _kept_elsewhere(entry: Entry, world: World, *, dry: bool) -> list[str]:
     if entry.kind not in kinds.KINDS:
         return []
     module = kinds.module(entry)
-    return list(module.forget(module.parse(entry.name, entry.raw), world))
+    return list(module.forget(module.parse(entry.name, entry.raw), world, dry=dry))
 
 
 def _listed(directory: str) -> list[str]:

@@ -81,7 +81,10 @@ def _remove_keys(chosen: list[Entry], world: World, *, dry: bool) -> None:
             spec = aws_user.parse(entry.name, entry.raw)
             store = keyring.opened(spec.keyring, world)
             if dry:
-                ui.note(world, f"would remove the keys of {entry.title} from the {store.title}")
+                ui.note(
+                    world,
+                    f"would remove keys of {entry.title} from the {store.title}, if there are",
+                )
             elif store.remove(keyring.entry(spec.realm, spec.name)):
                 ui.note(world, f"✓ Keys of {entry.title} removed from the {store.title}")
 

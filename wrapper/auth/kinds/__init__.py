@@ -29,8 +29,11 @@ class Kind(Protocol):
     def environment(self, spec: Any, credential: Credential, world: World) -> EnvDelta:
         """Return what hands this credential itself to a program; no I/O."""
 
-    def forget(self, spec: Any, world: World) -> tuple[str, ...]:
-        """Remove what this kind keeps outside the sessions; return the paths that are gone."""
+    def forget(self, spec: Any, world: World, *, dry: bool = False) -> tuple[str, ...]:
+        """Remove what this kind keeps outside the sessions; return the paths that are gone.
+
+        A `dry` one changes nothing and returns what would go.
+        """
 
 
 # Kind -> module below `wrapper.auth.kinds`.

@@ -76,7 +76,7 @@ def client(
         "ignore_configured_endpoint_urls": True,
         "user_agent_extra": "atmos-wrap",
     }
-    url = endpoint or _configured_endpoint(service, environ)
+    url = endpoint or configured_endpoint(service, environ)
     through = proxies(url or f"https://{service}.{region}.amazonaws.com", environ)
     if through:
         settings["proxies"] = through
@@ -133,7 +133,8 @@ def call(client: Any, operation: str, what: str, **given: Any) -> Mapping[str, A
     return answer
 
 
-def _configured_endpoint(service: str, environ: Mapping[str, str]) -> str:
+def configured_endpoint(service: str, environ: Mapping[str, str]) -> str:
+    """Return the endpoint that the user's environment sets for a service, empty for AWS's own."""
     if _yes(environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
         return ""
     own = environ.get(f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}")

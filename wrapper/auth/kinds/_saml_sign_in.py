@@ -110,9 +110,11 @@ def _keep(file: str, spec: Spec, state: Any, world: World) -> None:
     files.write_atomic(file, data)
 
 
-def forget(spec: Spec, world: World) -> tuple[str, ...]:
+def forget(spec: Spec, world: World, *, dry: bool = False) -> tuple[str, ...]:
     """Remove the browser's session; return the file if there was one. Raises: StoreError."""
     file = path(spec, world)
+    if dry:
+        return (file,) if os.path.lexists(file) else ()
     with files.lock(f"{file}.lock", f"atmos-wrap logout of {spec.name}"):
         _memory.pop(file, None)
         files.remove(f"{file}.failed")

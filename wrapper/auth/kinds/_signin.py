@@ -114,10 +114,10 @@ def _told(place: Place, refused: _Refused) -> AuthError:
     )
 
 
-def forget(place: Place, world: World) -> tuple[str, ...]:
-    """Remove the refresh token; return the file that went. Raises: StoreError."""
+def forget(place: Place, world: World, *, dry: bool = False) -> tuple[str, ...]:
+    """Remove the refresh token; return the file that went, or would. Raises: StoreError."""
     file = path(place, world)
-    return (file,) if files.remove(file) else ()
+    return (file,) if (os.path.lexists(file) if dry else files.remove(file)) else ()
 
 
 def _load(file: str, now: float) -> _Kept | None:

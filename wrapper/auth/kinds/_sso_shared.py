@@ -56,12 +56,12 @@ def newer(start_url: str, region: str, kept: Token, world: World) -> Token:
     return kept
 
 
-def remove(start_url: str, region: str, access: str, world: World) -> list[str]:
-    """Remove the files that hold this token; return their paths. Raises: StoreError."""
+def holding(start_url: str, region: str, access: str, world: World) -> list[str]:
+    """Return the files that hold this token."""
     return [
         file
         for _, file in paths(start_url, region, world)
-        if access and _sso_token.cli_file(file).get("accessToken") == access and files.remove(file)
+        if access and _sso_token.cli_file(file).get("accessToken") == access
     ]
 
 

@@ -58,6 +58,25 @@ def path(start_url: str, region: str, endpoint: str, world: World) -> str:
     return os.path.join(directory, f"{digest}.json")
 
 
+def others(file: str, start_url: str, region: str) -> list[tuple[str, str]]:
+    """Return the files of a portal that were got at other endpoints than `file`, each with its own."""
+    directory = os.path.dirname(file)
+    try:
+        names = sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = []
+    for name in names:
+        path = os.path.join(directory, name)
+        if not name.endswith(".json") or path == file:
+            continue
+        held = sessions.record(path) or {}
+        same = plain_url(_text(held.get("for"))) == plain_url(start_url)
+        if same and held.get("region") == region:
+            found.append((path, _text(held.get("endpoint"))))
+    return found
+
+
 def plain_url(start_url: str) -> str:
     """Return a start URL as it is compared: `…/start/` and `…/start#/` are `…/start`."""
     return start_url.strip().partition("#")[0].rstrip("/")
@@ -95,11 +114,13 @@ def _client(found: Any) -> Client | None:
     )
 
 
-def store(file: str, title: str, token: Token) -> None:
-    """Write a token; `title` says of which portal. Raises: StoreError."""
+def store(file: str, start_url: str, token: Token, region: str = "", endpoint: str = "") -> None:
+    """Write a token of a portal; `endpoint` is where it was got, if not at AWS. Raises: StoreError."""
     found = {
         "version": sessions.VERSION,
-        "for": title,
+        "for": start_url,
+        "region": region,
+        "endpoint": endpoint,
         "access": token.access,
         "expires": token.expires,
         "refresh": token.refresh,

@@ -34,6 +34,6 @@ def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  
     return EnvDelta()
 
 
-def forget(spec: Spec, world: World) -> tuple[str, ...]:  # noqa: ARG001
+def forget(spec: Spec, world: World, *, dry: bool = False) -> tuple[str, ...]:  # noqa: ARG001
     """Do nothing: nothing of it is kept."""
     return ()

@@ -75,6 +75,6 @@ def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  
     return EnvDelta({"AWS_REGION": spec.region, "AWS_DEFAULT_REGION": spec.region})
 
 
-def forget(spec: Spec, world: World) -> tuple[str, ...]:  # noqa: ARG001
+def forget(spec: Spec, world: World, *, dry: bool = False) -> tuple[str, ...]:  # noqa: ARG001
     """Do nothing: nothing of it is kept."""
     return ()

@@ -178,6 +178,6 @@ def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  
     return _aws.keys_environment(credential)
 
 
-def forget(spec: Spec, world: World) -> tuple[str, ...]:  # noqa: ARG001
+def forget(spec: Spec, world: World, *, dry: bool = False) -> tuple[str, ...]:  # noqa: ARG001
     """Do nothing: a permission set leaves nothing outside its session."""
     return ()

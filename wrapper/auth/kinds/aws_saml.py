@@ -149,12 +149,12 @@ def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  
     return EnvDelta({"AWS_REGION": spec.region, "AWS_DEFAULT_REGION": spec.region})
 
 
-def forget(spec: Spec, world: World) -> tuple[str, ...]:
+def forget(spec: Spec, world: World, *, dry: bool = False) -> tuple[str, ...]:
     """Remove the browser's session; the provider is not told. Raises: StoreError."""
     from wrapper.auth.kinds import _saml_sign_in
 
-    gone = _saml_sign_in.forget(spec, world)
+    gone = _saml_sign_in.forget(spec, world, dry=dry)
     if gone:
-        where = spec.url.partition("?")[0]
-        ui.note(world, f"the browser's session of {where} is removed; it was not ended there")
+        told = "would be removed, and not ended" if dry else "is removed; it was not ended"
+        ui.note(world, f"the browser's session of {spec.url.partition('?')[0]} {told} there")
     return gone

@@ -5,6 +5,7 @@ Source: reference/atmos-auth.md 3.1.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -126,7 +127,7 @@ def _token(spec: Spec, world: World, refused: str) -> Token:
         except AuthError as error:
             sessions.remember_failure(f"{file}.failed", error.message, error.hints, world.now())
             raise
-        _sso_token.store(file, spec.start_url, token)
+        _keep(spec, file, token, world)
         if spec.share:
             _sso_shared.store(spec.start_url, spec.region, token, world)
     _provision(spec, token, world)
@@ -158,8 +159,13 @@ def _dropped(spec: Spec, file: str, world: World, refused: str) -> Token:
         kept = kept._replace(access="", refresh="" if revoked else kept.refresh)
     else:
         kept = kept._replace(refused=_sso_token.digest(refused))
-    _sso_token.store(file, spec.start_url, kept)
+    _keep(spec, file, kept, world)
     return kept
+
+
+def _keep(spec: Spec, file: str, token: Token, world: World) -> None:
+    endpoint = spec.endpoint or _aws.configured_endpoint("sso", world.environ)
+    _sso_token.store(file, spec.start_url, token, spec.region, endpoint)
 
 
 def _provision(spec: Spec, token: Token, world: World) -> None:
@@ -176,34 +182,57 @@ def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  
     return EnvDelta({"AWS_REGION": spec.region, "AWS_DEFAULT_REGION": spec.region})
 
 
-def forget(spec: Spec, world: World) -> tuple[str, ...]:
+def forget(spec: Spec, world: World, *, dry: bool = False) -> tuple[str, ...]:
     """End the session at the portal and remove its token and list; return the files that went.
 
-    A portal that cannot be reached is told, and the files go all the same. Raises: StoreError.
+    Those that were got at another endpoint go, too, and the session is ended there. A portal that
+    cannot be reached is told, and the files go all the same. Raises: StoreError.
     """
-    file = _sso_token.path(spec.start_url, spec.region, spec.endpoint, world)
-    with files.lock(f"{file}.lock", f"atmos-wrap logout of {spec.name}"):
-        token = _sso_token.load(file)
-        if token.access:
-            revoke(spec, token, world)
-        from wrapper.auth import provisioned
-
-        gone = [path for path in (file, provisioned.path(file)) if files.remove(path)]
-        files.remove(f"{file}.failed")
-        if spec.share:
-            gone += _sso_shared.remove(spec.start_url, spec.region, token.access, world)
-    if _sso_token.of_aws_cli(spec.start_url, spec.region, world, "").access:
+    own = _sso_token.path(spec.start_url, spec.region, spec.endpoint, world)
+    gone = _gone(spec, own, world, dry=dry)
+    for file, endpoint in _sso_token.others(own, spec.start_url, spec.region):
+        # A token is told to nobody but who gave it.
+        environ = {k: v for k, v in world.environ.items() if not k.startswith("AWS_ENDPOINT_URL")}
+        there = spec._replace(endpoint=endpoint)
+        gone += _gone(there, file, world._replace(environ=environ), dry=dry)
+    shared = _sso_token.of_aws_cli(spec.start_url, spec.region, world, "").access
+    known = _sso_shared.holding(spec.start_url, spec.region, shared, world)
+    if shared and not set(known) & set(gone):
         ui.note(world, f"the AWS CLI is still signed in to {spec.start_url}: `aws sso logout`")
     return tuple(gone)
 
 
+def _gone(spec: Spec, file: str, world: World, *, dry: bool) -> list[str]:
+    """Forget one token of the portal, with what belongs to it; return the files."""
+    from wrapper.auth import provisioned
+
+    def held(token: Token) -> list[str]:
+        found = [path for path in (file, provisioned.path(file)) if os.path.lexists(path)]
+        if spec.share:
+            found += _sso_shared.holding(spec.start_url, spec.region, token.access, world)
+        return found
+
+    if dry:
+        token = _sso_token.load(file)
+        if token.access:
+            ui.note(world, f"would end the session at {spec.start_url}")
+        return held(token)
+    with files.lock(f"{file}.lock", f"atmos-wrap logout of {spec.name}"):
+        token = _sso_token.load(file)
+        if token.access:
+            revoke(spec, token, world)
+        files.remove(f"{file}.failed")
+        return [path for path in held(token) if files.remove(path)]
+
+
 def revoke(spec: Spec, token: Token, world: World) -> None:
-    """Tell the portal that the token's session is over; say so if that fails."""
+    """Tell the portal that the token's session is over; say whether that went well."""
     from botocore.exceptions import ClientError
 
     portal = _aws.client("sso", spec.region, world, None, spec.endpoint)
     try:
         _aws.call(portal, "logout", "the portal could not be told", accessToken=token.access)
+        ui.note(world, f"✓ Session at {spec.start_url} ended")
     except ClientError as error:
         code, message = _aws.refused(error)
         if code != "UnauthorizedException":  # it is over already

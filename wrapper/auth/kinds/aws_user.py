@@ -127,7 +127,7 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:  # 
     spec, keys = _keys(spec, world)
     if keys is None:
         try:
-            return _signin.obtain(_place(spec), world, force=world.anew)
+            return _signin.obtain(_place(spec), world)
         except NeedsLogin as error:
             store = f"or store keys: atmos-wrap auth user configure -i {spec.name}"
             error.hints = (*error.hints, store)
@@ -234,8 +234,8 @@ def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  
     return _aws.keys_environment(credential)
 
 
-def forget(spec: Spec, world: World) -> tuple[str, ...]:
+def forget(spec: Spec, world: World, *, dry: bool = False) -> tuple[str, ...]:
     """Remove the refresh token of a sign-in by browser; keys in a keyring stay."""
     from wrapper.auth.kinds import _signin
 
-    return _signin.forget(_place(spec), world)
+    return _signin.forget(_place(spec), world, dry=dry)

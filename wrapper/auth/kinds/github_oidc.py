@@ -111,6 +111,6 @@ def environment(spec: Spec, credential: Credential, world: World) -> EnvDelta:  
     return EnvDelta()
 
 
-def forget(spec: Spec, world: World) -> tuple[str, ...]:  # noqa: ARG001
+def forget(spec: Spec, world: World, *, dry: bool = False) -> tuple[str, ...]:  # noqa: ARG001
     """Do nothing: the token is never kept."""
     return ()

@@ -47,6 +47,6 @@ def shown(spec: Spec) -> dict[str, str]:
     return {"ATMOS_IDENTITY": spec.name, "MOCK_IDENTITY": spec.name}
 
 
-def forget(spec: Spec, world: World) -> tuple[str, ...]:  # noqa: ARG001
+def forget(spec: Spec, world: World, *, dry: bool = False) -> tuple[str, ...]:  # noqa: ARG001
     """Do nothing: nothing of it is kept outside its session."""
     return ()
