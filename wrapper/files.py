@@ -7,7 +7,7 @@ import fcntl
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ NAME = "atmos-wrap"
 _LABELLED = 0.02
 # Seconds after which a temporary file of a process that is gone is removed.
 _LEFT_BEHIND = 3600.0
+_ELSEWHERE = "point XDG_STATE_HOME to a directory of yours"
 
 
 def state_dir(environ: Mapping[str, str]) -> str:
@@ -78,6 +79,34 @@ def _make_dirs(path: str) -> None:
     except FileExistsError:
         if not os.path.isdir(path):
             raise
+
+
+def check_own(directories: Iterable[str]) -> None:
+    """Refuse directories in which somebody else could put or swap files of ours.
+
+    One that is not there is none. Raises: StoreError with what to do about the first.
+    """
+    for directory in directories:
+        try:
+            status = os.stat(directory)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise _store_error("look at", directory, error) from error
+        if not stat.S_ISDIR(status.st_mode):
+            continue
+        if status.st_uid != os.geteuid():
+            raise StoreError(
+                f"{directory} belongs to somebody else (user id {status.st_uid}):"
+                " what signs is not kept there",
+                hint=f"with sudo, use `sudo -H`; else {_ELSEWHERE}",
+            )
+        if status.st_mode & 0o022:
+            mode = stat.S_IMODE(status.st_mode)
+            raise StoreError(
+                f"others can write in {directory} (mode {mode:04o}), and could change what signs",
+                hint=[f"chmod go-w {directory}", f"or {_ELSEWHERE}"],
+            )
 
 
 def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:

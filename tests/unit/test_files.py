@@ -149,3 +149,29 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path) ->
     files.write_atomic(str(tmp_path / "file"), b"text")
     left = {"file", *(name for key, name in names.items() if key != "swept")}
     assert set(os.listdir(tmp_path)) == left
+
+
+def test_directories_of_ours_alone_are_fine_and_so_are_those_that_are_not_there(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    readable = tmp_path / "readable"
+    readable.mkdir()
+    readable.chmod(0o755)
+    files.check_own(str(tmp_path / name) for name in ("", "readable", "missing", "file/below"))
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o702, 0o1777])
+def test_a_directory_that_others_can_write_in_is_refused(tmp_path: Path, mode: int) -> None:
+    tmp_path.chmod(mode)
+    with pytest.raises(StoreError) as caught:
+        files.check_own([str(tmp_path)])
+    assert caught.value.message.startswith(f"others can write in {tmp_path} (mode {mode:04o})")
+    assert caught.value.hints[0] == f"chmod go-w {tmp_path}"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives directories away")
+def test_a_directory_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    with pytest.raises(StoreError, match="belongs to somebody else"):
+        files.check_own([str(tmp_path)])

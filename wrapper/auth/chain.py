@@ -232,6 +232,7 @@ def walk(chain: Sequence[Link], realm: str, world: World, *, again: bool = False
 
     `again` signs the last link anew, and a world that signs in `anew` each one.
     """
+    sessions.check(realm)
     started = world.now() - world.age()
     base: Credential | None = None
     start = 0

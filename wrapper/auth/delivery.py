@@ -12,6 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wrapper import files
 from wrapper.auth import sessions
 from wrapper.errors import NeedsLogin, UsageError, WrapError
 
@@ -137,14 +138,19 @@ def _aws(auth: Auth, name: str, world: World) -> EnvDelta:
 def _directory(
     auth: Auth, world: World, content: Mapping[str, bytes], label: str = ""
 ) -> tuple[str, dict[str, bytes]]:
-    """Return the directory that is named after its content, and the files in it."""
+    """Return the directory that is named after its content, and the files in it.
+
+    Raises: StoreError where somebody else could change them: programs trust their AWS configuration.
+    """
     import hashlib
 
     digest = hashlib.sha256()
     for part in (label.encode(), *content.values()):
         digest.update(len(part).to_bytes(8, "big") + part)
     realm = sessions.realm_dir(world.environ, auth.realm)
+    sessions.check(realm)
     directory = os.path.join(realm, "aws", digest.hexdigest()[:16])
+    files.check_own((directory,))
     return directory, {os.path.join(directory, k): v for k, v in content.items()}
 
 
@@ -278,6 +284,7 @@ def credential_process(argv: Sequence[str], world: World) -> int:
         )
     path, handle = argv
     realm = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(path))))
+    sessions.check(realm)
     found = sessions.load(realm, handle) if handle.isalnum() else None
     if found is None or not sessions.good(found, world.now()):
         found = _renew(path, handle, realm, world)

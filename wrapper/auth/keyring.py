@@ -156,6 +156,7 @@ class _File:
 
     def read(self, name: str) -> str | None:
         path = self._path(name)
+        files.check_own((self.settings.path,))
         if not os.path.lexists(path):
             return None
         data = files.read_private(path)
@@ -204,6 +205,7 @@ class _File:
             },
         }
         files.make_private_dir(self.settings.path)
+        files.check_own((self.settings.path,))
         files.write_atomic(self._path(name), json.dumps(found).encode())
 
     def remove(self, name: str) -> bool:

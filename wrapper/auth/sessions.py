@@ -22,12 +22,24 @@ SKEW = 5 * 60.0
 # lets the last of many parallel runs come late.
 REMEMBER_FAILURE = 120.0
 _KEYS = ("access_key_id", "secret_access_key")
+_REALMS = "realms"
 _YEAR_9999 = 253_402_300_800
 
 
 def realm_dir(environ: Mapping[str, str], realm: str) -> str:
     """Return the directory of a realm, absolute (design 7)."""
-    return os.path.join(os.path.abspath(files.state_dir(environ)), "realms", realm)
+    return os.path.join(os.path.abspath(files.state_dir(environ)), _REALMS, realm)
+
+
+def check(realm: str) -> None:
+    """Refuse to work where somebody else could change what signs. Raises: StoreError."""
+    realms = os.path.dirname(realm)
+    state = os.path.dirname(realms)
+    if os.path.basename(realms) != _REALMS:  # of a program that was given another path
+        return
+    above = (state, *(os.path.join(state, name) for name in (_REALMS, "sso", "saml")))
+    below = (realm, *(os.path.join(realm, name) for name in ("sessions", "users", "aws")))
+    files.check_own((*above, *below))
 
 
 def path(realm: str, key: str) -> str:
