@@ -484,7 +484,7 @@ def test_sts_that_does_not_answer(cli: Cli) -> None:
         77,
         "",
         (
-            f'error: identity "alice": GetSessionToken: no answer from {endpoint} (EndpointConnectionError)\n'
+            f'error: identity "alice": GetSessionToken: no answer from {endpoint}: it cannot be reached\n'
             "  at atmos.yaml:13:5\n"
             "hint: check the network, proxy and CA settings (HTTPS_PROXY, AWS_CA_BUNDLE, AWS_ENDPOINT_URL)\n"
             "hint: it is a link of the chain alice → dev-admin\n"
