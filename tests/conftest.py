@@ -20,6 +20,12 @@ hypothesis.settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 
+# Tests of clients, shells, browsers, kernels and pages: `-m "not once"` leaves them to one Python.
+ONCE = (
+    "test_auth_shell", "test_browser", "test_clients", "test_docs", "test_faults",
+    "test_fault_classes", "test_fuzz", "test_hook", "test_keyring", "test_killed",
+    "test_parallel_sso", "test_saml", "test_workflows",
+)  # fmt: skip
 KEPT = ("PATH", "TMPDIR", "CI", "PYTEST_", "COVERAGE_", "HYPOTHESIS_")
 
 
@@ -78,6 +84,13 @@ class Cli:
         """Return the environment of a child."""
         merged = {**self.environment, **(env or {})}
         return {name: value for name, value in merged.items() if value is not None}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of ONCE."""
+    for item in items:
+        if item.path.stem in ONCE:
+            item.add_marker("once")
 
 
 @pytest.fixture(autouse=True)

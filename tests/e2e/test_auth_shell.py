@@ -83,7 +83,9 @@ def test_a_shell_in_the_shell_is_one_deeper_and_as_its_own_identity(
 
 
 def test_ctrl_c_ends_the_program_and_not_the_shell(terminal: pexpect.spawn[str]) -> None:
-    terminal.sendline("sh -c 'echo be''gun; sleep 60'")
+    # A loop: a signal between two commands of a plain list can be lost in sh itself.
+    loop = "while :; do sleep 0.1; done"
+    terminal.sendline(f"sh -c 'trap \"exit 130\" INT; echo be''gun; {loop}'")
     terminal.expect_exact("begun")
     terminal.sendintr()
     terminal.expect_exact(PROMPT)
