@@ -67,10 +67,12 @@ def _once(
         def redirect_request(self, *_: Any) -> None:
             """Follow nothing: a token in a header must not go elsewhere."""
 
+    through: dict[str, str] = {}
     try:
+        through = _aws.proxies(url, world.environ)
         context = ssl.create_default_context(cafile=_aws.authorities(world.environ))
         opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler(_aws.proxies(url, world.environ)),
+            urllib.request.ProxyHandler(through),
             urllib.request.HTTPSHandler(context=context),
             Stay(),
         )
@@ -89,11 +91,13 @@ def _once(
         raise Unreached("it is larger than any that there is") from error
     except (http.client.HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
-        raise Unreached(_why(reason)) from error
+        raise Unreached(_why(reason, proxied=bool(through))) from error
 
 
-def _why(reason: Any) -> str:
+def _why(reason: Any, *, proxied: bool) -> str:
+    import errno
     import http.client
+    import socket
     import ssl
 
     if isinstance(reason, TimeoutError):
@@ -104,7 +108,12 @@ def _why(reason: Any) -> str:
         return "it cannot be reached"
     if isinstance(reason, ConnectionError | http.client.HTTPException):
         return "it closed the connection"
-    return f"{type(reason).__name__}: {reason}"
+    if isinstance(reason, socket.gaierror):
+        return f"no address was found for {'the proxy' if proxied else 'its name'}"
+    if isinstance(reason, OSError) and reason.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+        return "there is no way to it from here"
+    text = getattr(reason, "strerror", None) or str(reason)
+    return str(text) or type(reason).__name__
 
 
 def _named(headers: Any) -> dict[str, str]:
