@@ -6,10 +6,11 @@ Source: reference/atmos-auth.md 7.9, appendix A.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from wrapper.auth.model import Credential
+from wrapper.auth.model import Credential, Entry
 from wrapper.errors import AuthError, UsageError, near
 from wrapper.world import World
 
@@ -18,6 +19,7 @@ SHORTEST, LONGEST = 900.0, 43_200.0
 _PARTITIONS = (
     ("us-gov-", "signin.amazonaws-us-gov.com", "console.amazonaws-us-gov.com"),
     ("cn-", "signin.amazonaws.cn", "console.amazonaws.cn"),
+    ("eusc-", "eusc-de-east-1.signin.amazonaws-eusc.eu", "console.amazonaws-eusc.eu"),
     ("", "signin.aws.amazon.com", "console.aws.amazon.com"),
 )
 # Services whose alias is their path.
@@ -69,10 +71,14 @@ ALIASES = {**{name: name for name in _PLAIN}, **_OTHER}
 
 
 class Wish(NamedTuple):
-    """Where to go and as whom it is shown; an empty destination is the start page."""
+    """Where to go, as whom it is shown, and how many seconds the console is to stay open.
+
+    An empty destination is the start page; without seconds it stays open as long as the session.
+    """
 
     destination: str = ""
     issuer: str = "atmos"
+    seconds: float | None = None
 
 
 def destination(wanted: str, region: str) -> str:
@@ -97,6 +103,23 @@ def _domains(region: str) -> tuple[str, str]:
     raise AssertionError
 
 
+def duration(asked: float, chain: Sequence[Entry]) -> tuple[float | None, str]:
+    """Return the seconds that AWS can be asked for, and what to tell when these are others.
+
+    AWS refuses any for a role that was assumed from a session: with it role chaining would last for
+    longer than its hour.
+
+    Source: IAM user guide, "Enable custom identity broker access to the AWS console".
+    """
+    if len(chain) > 1 and chain[-2].role == "identity":
+        return None, (
+            "--duration: AWS refuses it for a role that is assumed from another session;"
+            " the console stays open as long as the role's session, at most 1h from role to role"
+        )
+    given = min(max(asked, SHORTEST), LONGEST)
+    return given, "" if given == asked else f"--duration: AWS gives 15m to 12h, not {asked:.0f}s"
+
+
 def sign_in_url(credential: Credential, wish: Wish, world: World) -> str:
     """Ask AWS for a sign-in token and return the address that uses it; it is secret for 15 minutes.
 
@@ -117,17 +140,18 @@ def sign_in_url(credential: Credential, wish: Wish, world: World) -> str:
         "sessionToken": fields["session_token"],
     }
     base = f"https://{_domains(credential.region)[0]}/federation"
-    asked = urlencode({"Action": "getSigninToken", "Session": json.dumps(session)})
+    length = {} if wish.seconds is None else {"SessionDuration": f"{wish.seconds:.0f}"}
+    asked = urlencode({"Action": "getSigninToken", **length, "Session": json.dumps(session)})
     try:
         status, _, body = _http.fetch(f"{base}?{asked}", world)
     except _http.Unreached as error:
         raise _http.unreachable("the console", base, error) from error
     token = _http.json_of(body).get("SigninToken")
     if status != 200 or not isinstance(token, str) or not token:
-        raise AuthError(
-            f"AWS gave no sign-in token for the console (HTTP {status})",
-            hint="a session by GetSessionToken cannot: assume a role first",
-        )
+        hints = ["a session by GetSessionToken cannot: assume a role first"]
+        if length:
+            hints.append("or AWS gives no such duration: try without --duration")
+        raise AuthError(f"AWS gave no sign-in token for the console (HTTP {status})", hint=hints)
     return f"{base}?" + urlencode(
         {"Action": "login", "Destination": target, "Issuer": wish.issuer, "SigninToken": token}
     )

@@ -16,7 +16,7 @@ def console(
         str, typer.Option("--destination", help="A service, such as s3, or an address.")
     ] = "",
     duration: Annotated[
-        str, typer.Option("--duration", help="How long the console stays open, shown only.")
+        str, typer.Option("--duration", help="How long the console stays open, 15m to 12h.")
     ] = "",
     issuer: Annotated[str, typer.Option("--issuer", help="Shown by the console.")] = "atmos",
     print_only: Annotated[
@@ -37,19 +37,24 @@ def console(
     name, entry = choice.name, auth.identities[choice.name]
     region = chain.region(chain.entries(auth, name))
     federation.destination(destination, region)
-    seconds = _seconds(duration, auth.providers, chain.entries(auth, name)[0].name)
+    seconds, told = None, ""
+    if duration:
+        seconds, told = federation.duration(_seconds(duration), chain.entries(auth, name))
     if entry.kind.startswith(("mock", "ambient")):
         raise ConfigError(f'kind "{entry.kind}" does not support web console access', at=entry.at)
+    if told:
+        ui.warn(world, told)
     found = chain.obtain(auth, name, world)
     found = found._replace(region=found.region or region)
-    url = federation.sign_in_url(found, federation.Wish(destination, issuer), world)
+    url = federation.sign_in_url(found, federation.Wish(destination, issuer, seconds), world)
     if print_only:
         world.stdout.write(url + "\n")
         return 0
+    ends = found.expires if seconds is None else world.now() + seconds
     rows = [
         ("Provider", status.provider_of(auth, entry)),
         ("Identity", name),
-        ("Session", f"{int(seconds // 3600)}h {int(seconds % 3600 // 60)}m"),
+        *([("Session ends", status.expiry(ends, world.now()))] if ends is not None else []),
     ]
     write_table(world, "✓ Console URL Generated", rows)
     if not no_open and not world.in_ci and world.open_browser(url):
@@ -59,18 +64,10 @@ def console(
     return 0
 
 
-def _seconds(given: str, providers: object, root: str) -> float:
-    """Return how long the console session is to be, within what AWS allows."""
-    from collections.abc import Mapping
-
-    from wrapper.auth import console as federation
-    from wrapper.auth import rules
+def _seconds(text: str) -> float:
     from wrapper.auth.kinds import _aws
 
-    text = given
-    if not text and isinstance(providers, Mapping) and root in providers:
-        text = str(rules.look(providers[root].raw, ("console", "session_duration")) or "")
-    seconds = _aws.go_duration(text or "1h")
+    seconds = _aws.go_duration(text)
     if seconds is None:
         raise UsageError(f'invalid duration "{text}"', hint="like 4h or 90m")
-    return min(max(seconds, federation.SHORTEST), federation.LONGEST)
+    return seconds
