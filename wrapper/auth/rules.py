@@ -71,7 +71,16 @@ _NEEDED: Mapping[str, tuple[tuple[tuple[str, ...], int], ...]] = {
 # Partition -> the beginning of its ARNs; a task by its short name is one of the region's partition.
 TASK_POLICIES = {
     partition: f"arn:{partition}:iam::aws:policy/root-task/"
-    for partition in ("aws", "aws-us-gov", "aws-cn")
+    for partition in (
+        "aws",
+        "aws-us-gov",
+        "aws-cn",
+        "aws-eusc",
+        "aws-iso",
+        "aws-iso-b",
+        "aws-iso-e",
+        "aws-iso-f",
+    )
 }
 # The tasks that AWS has. Source: reference/atmos-auth.md 4.3.
 ROOT_TASKS = (

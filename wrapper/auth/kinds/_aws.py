@@ -71,15 +71,12 @@ def client(
         "connect_timeout": bounds.connect,
         "read_timeout": bounds.answer,
         "retries": _retries(environ, attempts),
-        "use_fips_endpoint": _yes(environ, "AWS_USE_FIPS_ENDPOINT"),
-        "use_dualstack_endpoint": _yes(environ, "AWS_USE_DUALSTACK_ENDPOINT"),
+        "use_fips_endpoint": yes(environ, "AWS_USE_FIPS_ENDPOINT"),
+        "use_dualstack_endpoint": yes(environ, "AWS_USE_DUALSTACK_ENDPOINT"),
         "ignore_configured_endpoint_urls": True,
         "user_agent_extra": "atmos-wrap",
     }
     url = endpoint or configured_endpoint(service, environ)
-    through = proxies(url or f"https://{service}.{region}.amazonaws.com", environ)
-    if through:
-        settings["proxies"] = through
     keys: dict[str, Any] = {}
     if credential is None:
         settings["signature_version"] = UNSIGNED
@@ -100,7 +97,7 @@ def client(
             config=Config(**settings),
             **keys,
         )
-    _bounds.bind(made, bounds, authorities(environ), through)
+    _bounds.bind(made, bounds, authorities(environ), lambda url: proxies(url, environ))
     return made
 
 
@@ -135,7 +132,7 @@ def call(client: Any, operation: str, what: str, **given: Any) -> Mapping[str, A
 
 def configured_endpoint(service: str, environ: Mapping[str, str]) -> str:
     """Return the endpoint that the user's environment sets for a service, empty for AWS's own."""
-    if _yes(environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+    if yes(environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
         return ""
     own = environ.get(f"AWS_ENDPOINT_URL_{service.upper().replace('-', '_')}")
     return own or environ.get("AWS_ENDPOINT_URL", "")
@@ -150,15 +147,18 @@ def authorities(environ: Mapping[str, str]) -> str | None:
 
 
 def proxies(url: str, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the proxies for a URL as the environment names them, none where it is excepted."""
+    """Return the proxies for a URL as the environment names them, none where it is excepted.
+
+    Source: as botocore; an empty name in small letters takes the one in capitals away.
+    """
     from urllib.parse import urlsplit
     from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
     found = {}
     for scheme in ("http", "https", "no"):
-        for name in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY"):
-            if environ.get(name) and scheme not in found:
-                found[scheme] = environ[name]
+        value = environ.get(f"{scheme}_proxy", environ.get(f"{scheme.upper()}_PROXY", ""))
+        if value:
+            found[scheme] = value
     if proxy_bypass_environment(urlsplit(url).netloc, found):
         return {}
     found.pop("no", None)
@@ -174,7 +174,8 @@ def _retries(environ: Mapping[str, str], attempts: int) -> dict[str, Any]:
     }
 
 
-def _yes(environ: Mapping[str, str], name: str) -> bool:
+def yes(environ: Mapping[str, str], name: str) -> bool:
+    """Say whether a setting of the SDKs is on."""
     return environ.get(name, "").lower() in ("true", "1")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from wrapper import ui
@@ -45,8 +45,10 @@ def of(world: World) -> Bounds:
     return Bounds(min(CONNECT, answer), answer, answer * ALL_TRIES)
 
 
-def bind(client: Any, bounds: Bounds, verify: str | None, through: Mapping[str, str]) -> None:
-    """Let a client of botocore keep to the bounds.
+def bind(
+    client: Any, bounds: Bounds, verify: str | None, proxies: Callable[[str], Mapping[str, str]]
+) -> None:
+    """Let a client of botocore keep to the bounds; `proxies` says by which proxies a URL is asked.
 
     Its own reader takes an answer of any size, at any pace, and one that ends too early for whole.
     """
@@ -55,12 +57,17 @@ def bind(client: Any, bounds: Bounds, verify: str | None, through: Mapping[str, 
 
     trusted: Any = True if verify is None else verify
     seconds: Any = (bounds.connect, bounds.answer)
-    session = URLLib3Session(verify=trusted, proxies=dict(through), timeout=seconds)
+    sessions: dict[tuple[tuple[str, str], ...], URLLib3Session] = {}
 
     def send(request: Any, **_: Any) -> Any:
         request.context.setdefault(_BEGAN, time.monotonic())
         ends = time.monotonic() + bounds.answer
         request.stream_output = True
+        through = dict(proxies(request.url))
+        session = sessions.setdefault(
+            tuple(through.items()),
+            URLLib3Session(verify=trusted, proxies=through, timeout=seconds),
+        )
         given: Any = session.send(request)
         data = _read(given, ends)
         return AWSResponse(given.url, given.status_code, given.headers, _Whole(data))

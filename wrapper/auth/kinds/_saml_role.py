@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from wrapper import ui
-from wrapper.auth.kinds import _aws, _saml_sign_in, aws_saml
+from wrapper.auth.kinds import _aws, _partitions, _saml_sign_in, aws_saml
 from wrapper.auth.kinds._saml_assertion import Assertion, Role
 from wrapper.auth.model import Credential
 from wrapper.errors import AuthError
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _HOUR = 3600
 _LISTED = 20
-# Where STS of a partition is asked when the configured region is of another.
-_PARTITIONS = {"aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1", "aws-eusc": "eusc-de-east-1"}
 # STS may think an assertion too old that we still think good.
 _STALE = ("ExpiredTokenException", "ExpiredToken", "InvalidIdentityToken")
 
@@ -58,13 +56,12 @@ class _Stale(Exception):
 
 def _region(spec: Spec, given: str, world: World) -> str:
     region = spec.region or given or _aws.DEFAULT_REGION
-    partition = [*spec.arn.split(":"), ""][1]
-    wanted = _PARTITIONS.get(partition)
-    if wanted is None or region.startswith(wanted.rpartition("-")[0].rpartition("-")[0]):
+    wanted = _partitions.foreign(spec.arn, region)
+    if wanted is None:
         return region
-    text = f'identity "{spec.name}": region {region} is not in {partition}'
-    ui.warn(world, f"{text}; STS is asked in {wanted}")
-    return wanted
+    text = f'identity "{spec.name}": region {region} is not in {wanted.name}'
+    ui.warn(world, f"{text}; STS is asked in {wanted.region}")
+    return wanted.region
 
 
 def _chosen(found: Assertion, spec: Spec) -> Role:

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from wrapper import files, ui
 from wrapper.auth import sessions
-from wrapper.auth.kinds import _aws, _http, _loopback
+from wrapper.auth.kinds import _aws, _http, _loopback, _partitions
 from wrapper.auth.model import Credential
 from wrapper.errors import AuthError, NeedsLogin
 from wrapper.world import World
@@ -49,15 +49,14 @@ class _Kept(NamedTuple):
 
 def address(place: Place, world: World) -> str:
     """Return the address of the sign-in service."""
-    given = place.endpoint or world.environ.get("AWS_ENDPOINT_URL_SIGNIN", "")
+    given = place.endpoint
+    if not given and not _aws.yes(world.environ, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+        given = world.environ.get("AWS_ENDPOINT_URL_SIGNIN", "")
     if given:
         return given.rstrip("/")
-    for prefix, domain in (("cn-", "amazonaws.cn"), ("us-gov-", "amazonaws-us-gov.com")):
-        if place.region.startswith(prefix):
-            return f"https://{place.region}.signin.{domain}"
-    if place.region == "us-east-1":
-        return "https://signin.aws.amazon.com"
-    return f"https://{place.region}.signin.aws.amazon.com"
+    fips = _aws.yes(world.environ, "AWS_USE_FIPS_ENDPOINT")
+    dual = _aws.yes(world.environ, "AWS_USE_DUALSTACK_ENDPOINT")
+    return f"https://{_partitions.sign_in_host(place.region, fips=fips, dual=dual)}"
 
 
 def path(place: Place, world: World) -> str:

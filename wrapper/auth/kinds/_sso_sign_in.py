@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from wrapper import ui
-from wrapper.auth.kinds import _aws, _loopback
+from wrapper.auth.kinds import _aws, _loopback, _partitions
 from wrapper.auth.kinds._sso_token import Client, Token
 from wrapper.errors import AuthError, NeedsLogin
 from wrapper.world import World
@@ -57,6 +57,7 @@ def signed_in(spec: Spec, kept: Token, world: World) -> Token:
                 "ATMOS_FORCE_TTY=true shows page and code without one; CI jobs use github/oidc",
             ],
         )
+    _warn_of_region(spec, world)
     oidc = _oidc(spec, world)
     try:
         try:
@@ -70,6 +71,13 @@ def signed_in(spec: Spec, kept: Token, world: World) -> Token:
             f'provider "{spec.name}": {_SAID.get(refused.code, refused.text)}',
             hint=refused.advice or f"sign in again: atmos-wrap auth login --provider {spec.name}",
         ) from refused
+
+
+def _warn_of_region(spec: Spec, world: World) -> None:
+    wanted, given = _partitions.of_start_url(spec.start_url), _partitions.of_region(spec.region)
+    if wanted and given and wanted != given:
+        text = f'provider "{spec.name}": region {spec.region} is not in {wanted.name}'
+        ui.warn(world, f"{text}, where {spec.start_url} is")
 
 
 def _asked_for(spec: Spec, oidc: Any, kept: Token, world: World) -> Token:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from wrapper import ui
-from wrapper.auth.kinds import _aws, _mfa
+from wrapper.auth.kinds import _aws, _mfa, _partitions
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError, ConfigError
@@ -125,7 +125,12 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
             f'identity "{spec.name}": a role needs AWS credentials or an OIDC token to start from',
             hint="let `via` name an AWS identity or a provider of kind github/oidc or oidc",
         )
-    region = spec.region or base.region or _aws.DEFAULT_REGION
+    region = _partitions.region(
+        f'identity "{spec.name}"',
+        spec.arn,
+        spec.region or base.region,
+        anywhere=bool(spec.endpoint or _aws.configured_endpoint("sts", world.environ)),
+    )
     signer = base if base.cloud == "aws" else None
     sts = _aws.client("sts", region, world, signer, spec.endpoint)
     asked = _common(spec, world)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from wrapper import ui
-from wrapper.auth.kinds import _aws
+from wrapper.auth.kinds import _aws, _partitions
 from wrapper.auth.model import Credential
 from wrapper.auth.rules import ROOT_TASKS, TASK_POLICIES, root_task
 from wrapper.env import EnvDelta
@@ -67,8 +67,8 @@ def _arn(policy: str, region: str) -> str:
     """Return the ARN of a task policy; a short name is one of the region's partition."""
     if policy.startswith("arn:"):
         return policy
-    partition = next((p for p in ("us-gov", "cn") if region.startswith(f"{p}-")), "")
-    return TASK_POLICIES[f"aws-{partition}" if partition else "aws"] + policy
+    found = _partitions.of_region(region)
+    return TASK_POLICIES[found.name if found else "aws"] + policy
 
 
 def _seconds(given: Any) -> tuple[int | None, str]:
@@ -93,7 +93,12 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
         )
     if spec.warning:
         ui.warn(world, f'identity "{spec.name}": {spec.warning}')
-    region = spec.region or base.region or _aws.DEFAULT_REGION
+    region = _partitions.region(
+        f'identity "{spec.name}"',
+        spec.policy,
+        spec.region or base.region,
+        anywhere=bool(spec.endpoint or _aws.configured_endpoint("sts", world.environ)),
+    )
     # The global endpoint does not know AssumeRoot.
     regional = {**world.environ, "AWS_STS_REGIONAL_ENDPOINTS": "regional"}
     sts = _aws.client("sts", region, world._replace(environ=regional), base, spec.endpoint)

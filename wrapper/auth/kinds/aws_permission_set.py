@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from wrapper.auth.kinds import _aws, aws_sso
+from wrapper import ui
+from wrapper.auth.kinds import _aws, _partitions, aws_sso
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError, ConfigError, near
@@ -63,6 +64,10 @@ def obtain(spec: Spec, base: Credential | None, world: World) -> Credential:
             f'identity "{spec.name}": a permission set comes from an SSO provider',
             hint="write `via: {provider: …}` with a provider of kind aws/iam-identity-center",
         )
+    wanted, given = _partitions.of_region(base.region), _partitions.of_region(spec.region)
+    if wanted and given and wanted != given:
+        text = f'identity "{spec.name}": region {spec.region} is not in {wanted.name}'
+        ui.warn(world, f"{text}, where the credentials of provider {base.fields['provider']} are")
     try:
         return _asked(spec, base, world)
     except _Refused:
