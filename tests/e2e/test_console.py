@@ -118,3 +118,117 @@ def test_each_partition_has_its_own_sign_in_and_console(
         assert lab.page(*given) == {"host": host, "Destination": address, "Issuer": "atmos"}
     assert lab.cloud.asked == [{"Action": "getSigninToken", "who": ADMIN}] * len(wanted)
     assert (set(lab.network.asked), lab.network.refused) == ({host}, [])
+
+
+@pytest.mark.parametrize(
+    ("identity", "asked", "sent", "told"),
+    [
+        ("dev", "4h", "14400", ""),
+        ("dev", "15m", "900", ""),
+        ("dev", "1m", "900", "AWS gives 15m to 12h, not 60s"),
+        ("dev", "20h", "43200", "AWS gives 15m to 12h, not 72000s"),
+        ("hop", "4h", None, REFUSED),
+        ("hop", "30m", None, REFUSED),
+    ],
+)
+def test_a_duration_is_asked_for_where_aws_takes_one_and_else_it_is_said(
+    lab: Lab, identity: str, asked: str, sent: str | None, told: str
+) -> None:
+    done = lab.cli("auth", "console", "-i", identity, "--print", "--duration", asked)
+    assert (done.exit, told in done.stderr) == (0, True)
+    assert done.stderr.count("warning: ") == bool(told)
+    assert [found.get("SessionDuration") for found in lab.cloud.asked] == [sent]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (("--duration", "soon"), 'invalid duration "soon"'),
+        (("--destination", "lamda"), 'unknown destination "lamda"'),
+        (("-i", "nobody"), '"nobody"'),
+    ],
+)
+def test_what_is_wrong_is_said_before_anybody_is_asked(
+    lab: Lab, wrong: tuple[str, str], told: str
+) -> None:
+    done = lab.cli("auth", "console", "--print", *wrong)
+    assert (done.exit != 0, done.stdout, told in done.stderr) == (True, "", True), done.stderr
+    assert (lab.cloud.calls, lab.cloud.asked, lab.network.asked) == ([], [], [])
+
+
+def test_the_issuer_is_the_one_that_is_asked_for(lab: Lab) -> None:
+    assert lab.page("--issuer", "acme ops & more")["Issuer"] == "acme ops & more"
+
+
+def test_a_role_of_a_role_is_shown_by_its_own_session(lab: Lab) -> None:
+    lab.page("-i", "hop")
+    assert lab.cloud.asked[0]["who"].startswith("arn:aws:sts::222222222222:assumed-role/Hop/")
+
+
+def test_a_role_by_saml_has_a_console_too(lab: Lab, tool: Callable[[str], str]) -> None:
+    tool("chromium")
+    with saml.running() as (idp, sts):
+        lab.partition(idp=idp.url)
+        lab.cloud._keys = sts._keys
+        lab.cli.environment |= {"AWS_ENDPOINT_URL": sts.endpoint, "PASSWORD": idp.users["alice"]}
+        lab.page("-i", "admin", "--duration", "8h")
+    (asked,) = lab.cloud.asked
+    assert asked["SessionDuration"] == "28800"
+    assert asked["who"].startswith("arn:aws:sts::111111111111:assumed-role/Admin/")
+
+
+@pytest.mark.parametrize("more", [(), ("--duration", "2h")], ids=["plain", "long"])
+def test_a_refusal_says_what_can_be_done(lab: Lab, more: tuple[str, ...]) -> None:
+    lab.cloud.status = 400
+    done = lab.cli("auth", "console", "--print", *more)
+    assert (done.exit, done.stdout) == (77, "")
+    assert "AWS gave no sign-in token for the console (HTTP 400)" in done.stderr
+    assert ("try without --duration" in done.stderr) == bool(more)
+
+
+def test_no_secret_is_shown_but_in_the_address(lab: Lab) -> None:
+    lab.page()
+    for options in (("--no-open",), ("--print",)):
+        done = lab.cli("auth", "console", *options, "--logs-level", "Trace")
+        address = lab.cloud.given[-1]
+        shown = done.stderr if options == ("--no-open",) else done.stdout
+        assert (done.exit, shown.count(address)) == (0, 1)
+        rest = (done.stdout + done.stderr).replace(address, "")
+        secret = [part for key in lab.cloud._keys.values() for part in key[:2]]
+        known = [*secret, *lab.cloud.given, "Session="]
+        assert [part for part in known if part and part in rest] == []
+
+
+@pytest.mark.parametrize("option", ["", "--no-open"])
+def test_the_users_browser_opens_the_page_and_the_terminal_does_not_show_it(
+    lab: Lab, tmp_path: Path, option: str
+) -> None:
+    seen = tmp_path / "seen"
+    browser = tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >>{seen}\n')
+    browser.chmod(0o755)
+    assert lab.cli("auth", "login").exit == 0
+    child = pexpect.spawn(
+        lab.cli.program,
+        ["auth", "console", "--destination", "ec2", *([option] if option else [])],
+        cwd=str(lab.cli.cwd),
+        env=lab.cli.child_environment({"CI": None, "BROWSER": str(browser)}),
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(50, 2000),
+    )
+    child.expect(pexpect.EOF)
+    child.close()
+    screen = child.before or ""
+    assert child.exitstatus == 0, screen
+    (token,) = lab.cloud.given
+    opened = seen.read_text().splitlines() if seen.exists() else []
+    assert [token in line for line in opened] == ([] if option else [True])
+    assert (token in screen, "Opened console in browser" in screen) == (bool(option), not option)
+
+
+def test_where_no_browser_is_the_address_is_shown(lab: Lab) -> None:
+    done = lab.cli("auth", "console", env={"CI": None, "BROWSER": "/nowhere", "PATH": "/nowhere"})
+    assert (done.exit, done.stdout) == (0, "")
+    assert lab.cloud.given[0] in done.stderr
+    assert "Opened console" not in done.stderr
