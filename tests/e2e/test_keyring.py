@@ -69,16 +69,19 @@ def _end(child: pexpect.spawn[str]) -> tuple[int, str]:
     return child.exitstatus, (child.before or "").replace("\r\n", "\n")
 
 
-def _configure(terminal: Terminal, key_id: str, secret: str, *options: str) -> tuple[int, str]:
-    """Type keys without MFA and duration."""
+def _configure(
+    terminal: Terminal, key_id: str, secret: str, *options: str, mfa: str = ""
+) -> tuple[int, str]:
+    """Type keys and an MFA device, without a duration."""
     child = terminal(*CONFIGURE, *options)
     for question, answer in (
         ("AWS access key ID: ", key_id),
         ("AWS secret access key: ", secret),
-        ("MFA device ARN (empty: none): ", ""),
+        ("MFA device ARN (empty: none): ", mfa),
         ("session duration (empty: 12h): ", ""),
     ):
-        child.expect_exact(question)
+        if child.expect_exact([question, "error: "]):
+            break
         child.sendline(answer)
     return _end(child)
 
@@ -89,6 +92,25 @@ def stored(cli: Cli, vault: SecretService, user: aws.User, terminal: Terminal) -
     code, said = _configure(terminal, user.access_key_id, user.secret_access_key)
     assert code == 0, said
     return user
+
+
+@pytest.mark.parametrize(
+    ("device", "told"),
+    [
+        ("123456", '"123456" is no MFA device'),
+        ("arn:aws:iam::111111111111:user/glass", ':user/glass" is no MFA device'),
+        ("arn:aws:iam::11111:mfa/glass", ':mfa/glass" is no MFA device'),
+        ("arn:aws:iam::111111111111:u2f/user/glass/key-1", "it is a security key or passkey"),
+    ],
+    ids=["code", "user", "account", "security-key"],
+)
+def test_what_is_no_mfa_device_is_refused_with_what_one_looks_like(
+    cli: Cli, vault: SecretService, user: aws.User, terminal: Terminal, device: str, told: str
+) -> None:
+    code, said = _configure(terminal, user.access_key_id, user.secret_access_key, mfa=device)
+    assert (code, told in said) == (78, True), said
+    assert "it looks like arn:aws:iam::111111111111:mfa/NAME" in said
+    assert vault.entries() == {}
 
 
 def test_keys_are_checked_stored_and_sign(

@@ -99,6 +99,10 @@ def test_the_browser_comes_third_and_keys_of_the_shell_never(
     done = cli(*LOGIN)
     assert done.exit == 77
     assert 'identity "me": signing in by browser needs a terminal' in done.stderr
+    assert "hint: sign in at a terminal first: atmos-wrap auth login -i me\n" in done.stderr
+    done = cli(*LOGIN, "--webflow")
+    assert done.exit == 77
+    assert "hint: sign in at a terminal first: atmos-wrap auth login -i me --webflow" in done.stderr
     assert fake_aws.calls() == []
 
 

@@ -88,7 +88,7 @@ def _typed(spec: Spec, world: World) -> Any:
     import getpass
 
     from wrapper.auth import keyring
-    from wrapper.auth.kinds import aws_user
+    from wrapper.auth.kinds import _mfa, aws_user
 
     key_id = _line("AWS access key ID: ", world)
     try:
@@ -98,6 +98,9 @@ def _typed(spec: Spec, world: World) -> Any:
     if not key_id or not secret:
         raise ConfigError("both parts of the key are needed")
     mfa = spec.mfa_arn or _line("MFA device ARN (empty: none): ", world)
+    wrong = _mfa.fault(mfa) if mfa else None
+    if wrong is not None:
+        raise ConfigError(wrong[0], hint=wrong[1])
     duration = spec.duration or _line("session duration (empty: 12h): ", world)
     if aws_user.seconds(spec._replace(duration=duration))[1].endswith("12h are used"):
         raise ConfigError(f'"{duration}" is no duration', hint="like 3600, 1h, 12h or 1d")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from wrapper import ui
 from wrapper.errors import AuthError, Interrupted, NeedsLogin
 from wrapper.world import World
@@ -12,6 +14,25 @@ CODE = "ATMOS_WRAP_MFA_CODE"
 COMMAND = "ATMOS_WRAP_MFA_COMMAND"
 DIGITS = 6
 _SECONDS = 60.0
+
+
+# A device that shows codes: an app by its ARN, a key fob by the number on its back.
+_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:mfa/[\w+=,.@/-]+", re.ASCII)
+_SERIAL = re.compile(r"(?!A[KS]IA)(?=.*\d)[A-Z]{2}[A-Z0-9-]{7,}")
+_SHAPE = "it looks like arn:aws:iam::111111111111:mfa/NAME; IAM shows it under Security credentials"
+
+
+def fault(device: str) -> tuple[str, str] | None:
+    """Return what is wrong with an MFA device, as message and hint; None for one that can be used.
+
+    Source: STS API reference, "GetSessionToken"; IAM User Guide, "MFA device" ARNs.
+    """
+    if _ARN.fullmatch(device) or _SERIAL.fullmatch(device):
+        return None
+    if ":u2f/" in device:
+        told = "it is a security key or passkey, which shows no codes, and STS takes nothing else"
+        return f'"{device}" cannot be used: {told}', f"register an authenticator app, too: {_SHAPE}"
+    return f'"{device}" is no MFA device', _SHAPE
 
 
 def code(name: str, device: str, world: World, *, again: bool = False) -> str:

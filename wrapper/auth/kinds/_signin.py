@@ -91,7 +91,8 @@ def obtain(place: Place, world: World, *, force: bool = False) -> Credential:
         if not world.can_show:
             raise NeedsLogin(
                 f'identity "{place.name}": signing in by browser needs a terminal',
-                hint=f"sign in at a terminal first: atmos-wrap auth login -i {place.name}",
+                hint=f"sign in at a terminal first: atmos-wrap auth login -i {place.name}"
+                + (" --webflow" if force else ""),
             )
         return _signed_in(place, file, world)
 
