@@ -31,8 +31,9 @@ COMMANDS = {
     "validate": ("stacks",),
     "version": ("show",),
     "why": ("why",),
+    "workflow": ("workflow",),
 }
-MODULES = ("auth", "show", "stacks", "values", "dependents", "why", "trust", "shell")
+MODULES = ("auth", "show", "stacks", "values", "dependents", "why", "trust", "shell", "workflow")
 # Commands that hand the rest of the line to another program; they never meet Typer.
 PROGRAMS = ("exec", "aws", "gcloud", "az", "kubectl", "atmos")
 
@@ -65,6 +66,11 @@ def _typer(word: str, rest: list[str], given: args.Globals, world: World) -> int
     from wrapper.cli.session import Session
 
     if word and word not in COMMANDS:
+        from wrapper.cli import custom
+
+        session = Session(world, given)
+        if rest[:1] == [word] and word in custom.read(config := session.config()):
+            return custom.main(rest, given, config, world)
         raise UsageError(f'unknown command "{word}"', hint=_advice(word))
     command = typer.main.get_command(build(word))
     after: list[str] = []
