@@ -25,16 +25,8 @@ class Removal(NamedTuple):
 
 def rooted(auth: Auth, provider: str) -> list[str]:
     """Return the identities whose chain begins at a provider."""
-    found = []
-    for name, entry in auth.identities.items():
-        step: object = entry
-        seen: list[str] = []
-        while isinstance(step, Entry) and step.role == "identity" and step.name not in seen:
-            seen.append(step.name)
-            step = follow(auth, step)
-        if isinstance(step, Entry) and step.role == "provider" and step.name == provider:
-            found.append(name)
-    return found
+    roots = {name: _root(auth, entry) for name, entry in auth.identities.items()}
+    return [n for n, root in roots.items() if (root.role, root.name) == ("provider", provider)]
 
 
 def entries(auth: Auth, chosen: Sequence[Entry], world: World, *, dry: bool) -> Removal:
@@ -77,6 +69,28 @@ def _copies(realm: str, names: set[str]) -> list[str]:
         if sections & lower:
             found.append(path)
     return found
+
+
+def standing(auth: Auth, chosen: Sequence[Entry], world: World) -> list[Entry]:
+    """Return the providers that are not chosen, but would let these identities sign in unasked."""
+    import io
+
+    quiet = world._replace(stderr=io.StringIO())
+    found: dict[str, Entry] = {}
+    for entry in chosen:
+        root = _root(auth, entry)
+        if root.role == "provider" and root not in chosen and root.name not in found:
+            if _kept_elsewhere(root, quiet, dry=True):
+                found[root.name] = root
+    return list(found.values())
+
+
+def _root(auth: Auth, entry: Entry) -> Entry:
+    """Return the last entry that a chain has; that of a circle is any."""
+    seen = [entry]
+    while isinstance(step := follow(auth, seen[-1]), Entry) and step not in seen:
+        seen.append(step)
+    return seen[-1]
 
 
 def _kept_elsewhere(entry: Entry, world: World, *, dry: bool) -> list[str]:

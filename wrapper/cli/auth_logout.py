@@ -52,6 +52,7 @@ def logout(
     if keychain:
         _remove_keys(chosen, world, dry=dry_run)
     _tell_removal(world, title, auth.realm, done)
+    _tell_kept(auth, chosen, world, keys=not keychain)
     return 0
 
 
@@ -142,6 +143,22 @@ def _tell_removal(world: World, title: str, realm: str, done: Any) -> None:
         count = f"{len(done.paths)} file{'s' if len(done.paths) > 1 else ''}"
         ui.note(world, f"✓ Logged out {title} (realm: {realm}): {count} removed")
         ui.note(world, "  Credentials that programs hold already stay valid until they expire.")
+
+
+def _tell_kept(auth: Auth, chosen: list[Entry], world: World, *, keys: bool) -> None:
+    """Say what still lets somebody sign in without being asked."""
+    from wrapper import ui
+    from wrapper.auth import logout as removal
+    from wrapper.auth.kinds import aws_user
+
+    for entry in removal.standing(auth, chosen, world):
+        ui.note(world, f"  The sign-in to {entry.title} stays; --provider {entry.name} ends it.")
+    for entry in chosen if keys else ():
+        if entry.kind == "aws/user":
+            spec = aws_user.parse(entry.name, entry.raw)
+            if not aws_user.configured(spec):
+                told = f"Keys of {entry.title} in the {spec.keyring.type} keyring, if any, stay"
+                ui.note(world, f"  {told}; --keychain removes them.")
 
 
 def _logout_realms(world: World, *, dry: bool) -> int:

@@ -232,10 +232,14 @@ def revoke(spec: Spec, token: Token, world: World) -> None:
     portal = _aws.client("sso", spec.region, world, None, spec.endpoint)
     try:
         _aws.call(portal, "logout", "the portal could not be told", accessToken=token.access)
-        ui.note(world, f"✓ Session at {spec.start_url} ended")
+        ui.note(
+            world, f"✓ Session at {spec.start_url} ended; a browser stays signed in there by itself"
+        )
     except ClientError as error:
         code, message = _aws.refused(error)
-        if code != "UnauthorizedException":  # it is over already
+        if code == "UnauthorizedException":
+            ui.note(world, f"the session at {spec.start_url} was over already")
+        else:
             ui.warn(world, f"the portal did not end the session: {code}: {message}")
     except AuthError as error:
         ui.warn(world, f"{error.message}; the token stays valid there until it expires")

@@ -86,6 +86,11 @@ def _secret(value: Any) -> Secret:
     return value if isinstance(value, Secret) else Secret(None if value is None else str(value))
 
 
+def configured(spec: Spec) -> bool:
+    """Say whether the configuration names the keys, so that no keyring is asked for them."""
+    return _given(spec.access_key_id)
+
+
 def _given(secret: Secret) -> bool:
     return bool(secret.value or secret.variable)
 
