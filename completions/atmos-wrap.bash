@@ -26,7 +26,7 @@ _atmos_wrap_offer() {
 
 _atmos_wrap_words() {
 	case $1 in
-	'') echo terraform tofu exec aws gcloud az kubectl atmos auth describe list profile validate version why ;;
+	'') echo terraform tofu exec aws gcloud az kubectl atmos auth describe list profile validate version why workflow ;;
 	terraform | tofu)
 		echo plan apply deploy destroy init output show validate fmt refresh import state taint untaint \
 			workspace console graph providers force-unlock test shell generate clean

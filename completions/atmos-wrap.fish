@@ -53,7 +53,7 @@ function __atmos_wrap_first
 end
 
 complete -c atmos-wrap -f
-complete -c atmos-wrap -n '__atmos_wrap_at' -a 'terraform tofu exec aws gcloud az kubectl atmos auth describe list profile validate version why'
+complete -c atmos-wrap -n '__atmos_wrap_at' -a 'terraform tofu exec aws gcloud az kubectl atmos auth describe list profile validate version why workflow'
 complete -c atmos-wrap -n '__atmos_wrap_at terraform,tofu' -a 'plan apply deploy destroy init output show validate fmt refresh import state taint untaint workspace console graph providers force-unlock test shell generate clean'
 complete -c atmos-wrap -n '__atmos_wrap_at terraform,tofu generate' -a 'varfile varfiles backend backends'
 complete -c atmos-wrap -n '__atmos_wrap_at terraform,tofu "?"; and not __atmos_wrap_at terraform,tofu generate' -a '(__atmos_wrap_names components)'

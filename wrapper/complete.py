@@ -27,7 +27,7 @@ _TAKES_COMPONENT = (
 _WORDS = {
     (): (
         "allow", "auth", "aws", "az", "deny", "describe", "exec", "gcloud", "kubectl", "list",
-        "profile", "revoke", "terraform", "tofu", "trust", "validate", "version", "why",
+        "profile", "revoke", "terraform", "tofu", "trust", "validate", "version", "why", "workflow",
     ),
     ("auth",): (
         "console", "env", "exec", "list", "login", "logout", "shell", "user", "validate", "whoami",
@@ -111,6 +111,8 @@ def read(argv: Sequence[str]) -> Line:
 
 def wanted(line: Line) -> str:
     """Return what kind of name stands at the cursor; `file` leaves it to the shell."""
+    if line.flag == "-f" and line.words[:1] == ("workflow",):
+        return "file"
     if line.flag:
         return _VALUED.get(line.flag, "file")
     words = line.words

@@ -148,7 +148,7 @@ _COMMANDS = {
             "list stacks", "list components", "list instances", "list identities", "list profiles",
             "list values", "list vars", "list settings", "list metadata", "describe dependents",
             "describe schema",
-            "profile list", "profile show", "validate stacks", "version", "why",
+            "profile list", "profile show", "validate stacks", "version", "why", "workflow",
             "allow", "deny", "revoke", "trust list", "trust prune",
         )
     },
@@ -184,7 +184,7 @@ def test_every_command_of_the_program_has_a_section(cli: Cli) -> None:
     for group in ("auth", "describe", "list", "profile", "trust", "validate"):
         told = cli(group, "--help").stdout.partition("Commands:\n")[2]
         found |= {f"{group} {name}" for name in re.findall(r"^  (\w+) ", told, flags=re.M)}
-    alone = {"terraform", "exec", "version", "why", "allow", "deny", "revoke"}
+    alone = {"terraform", "exec", "version", "why", "workflow", "allow", "deny", "revoke"}
     assert found | alone == set(_COMMANDS)
 
 

@@ -121,7 +121,8 @@ def usage(words: Sequence[str], command: Command) -> str:
             "Flags",
             [
                 (
-                    (f"-{one['shorthand']}, " if one.get("shorthand") else "") + f"--{one['name']}",
+                    (f"-{one['shorthand']}, " if one.get("shorthand") else "    ")
+                    + f"--{one['name']}",
                     str(one.get("description") or one.get("usage") or ""),
                 )
                 for one in flags
