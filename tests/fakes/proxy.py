@@ -22,7 +22,10 @@ _SECONDS = 30.0
 
 
 class Proxy:
-    """A running proxy; `asked` holds the hosts that were connected to, `refused` the others."""
+    """A running proxy; `asked` holds the hosts that were connected to, `refused` the others.
+
+    `authorizations` holds what clients showed to the proxy itself.
+    """
 
     def __init__(self, listener: socket.socket, bundle: Path) -> None:
         self.authority = trustme.CA()
@@ -31,6 +34,7 @@ class Proxy:
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         self.asked: list[str] = []
         self.refused: list[str] = []
+        self.authorizations: list[str] = []
         self._listener = listener
         self._routes: dict[str, tuple[int, ssl.SSLContext | None]] = {}
 
@@ -80,6 +84,9 @@ class Proxy:
                 return
             head += more
         method, target, *_ = head.decode("latin-1").split()
+        for line in head.decode("latin-1").split("\r\n"):
+            if line.lower().startswith("proxy-authorization:"):
+                self.authorizations.append(line.partition(":")[2].strip())
         host = target.rpartition(":")[0] if method == "CONNECT" else urlsplit(target).hostname
         if method != "CONNECT" or host not in self._routes:
             self.refused.append(host or target)
