@@ -13,7 +13,12 @@ def main() -> int:
     """Run this process's command line; return its exit code."""
     # A process of some tenths of a second leaves little garbage: looking for it costs 4 ms.
     gc.set_threshold(100_000)
-    return run(sys.argv[1:], outside.real())
+    code = run(sys.argv[1:], outside.real())
+    try:
+        sys.stderr.flush()
+    except (BrokenPipeError, ValueError):
+        _silence(2)
+    return code
 
 
 def run(argv: list[str], world: outside.World) -> int:
@@ -32,7 +37,7 @@ def run(argv: list[str], world: outside.World) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        _silence_stdout()
+        _silence(1)
         return 141
     except OSError as fault:
         return _unwritten(fault, world)
@@ -100,18 +105,18 @@ def _unwritten(fault: OSError, world: outside.World) -> int:
         from wrapper import ui
         from wrapper.errors import StoreError
 
-        _silence_stdout()
+        _silence(1)
         error = StoreError(f"cannot write the output: {fault.strerror}")
         ui.write(world, ui.render(error, world.cwd))
         return error.exit_code
     return _internal(fault, world)
 
 
-def _silence_stdout() -> None:
-    """Keep the interpreter from complaining about the closed pipe at exit."""
+def _silence(stream: int) -> None:
+    """Keep the interpreter from complaining about the closed pipe at exit, by status 120."""
     import os
 
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
 
 
 def _internal(fault: BaseException, world: outside.World) -> int:

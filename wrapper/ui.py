@@ -42,6 +42,18 @@ def note(world: World, text: str) -> None:
     write(world, f"{escape(text)}\n")
 
 
+def show(world: World, text: str) -> None:
+    """Print a line that a person must read to go on. Raises: BrokenPipeError when nobody can."""
+    try:
+        world.stderr.write(f"{escape(text)}\n")
+        world.stderr.flush()
+    except BrokenPipeError:
+        # Without a number: the parser of the command line would make exit status 1 of it.
+        raise BrokenPipeError("nobody reads stderr") from None
+    except ValueError:  # closed from the beginning: who started us wants it so
+        return
+
+
 def _say(world: World, name: str, text: str) -> None:
     said = (id(world.stderr), name, text)
     if LEVELS.index(name) < level(world.environ) or said in _said:

@@ -153,10 +153,10 @@ def _signed_in(place: Place, file: str, world: World) -> Credential:
         }
         page = f"{address(place, world)}/v1/authorize?{urlencode(asked)}"
         ui.note(world, f'sign in to identity "{place.name}"')
-        ui.note(world, f"  open  {page}")
+        ui.show(world, f"  open  {page}")
         opened = _loopback.has_browser(world) and world.open_browser(page)
         paste = world.asks and world.stdin_tty and not opened
-        ui.note(world, "waiting for the sign-in in the browser")
+        ui.show(world, "waiting for the sign-in in the browser")
         if paste:
             ui.note(world, "on another machine: paste the code, or the address that it ends at")
         code = _code(place, callback, proof.state, world, paste=paste)

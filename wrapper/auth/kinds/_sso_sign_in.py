@@ -195,11 +195,11 @@ def _by_code(spec: Spec, oidc: Any, kept: Token, world: World) -> Token:
 
 def _show(spec: Spec, page: str, code: str, world: World) -> None:
     ui.note(world, f'sign in to provider "{spec.name}", {spec.start_url}')
-    ui.note(world, f"  open  {page}")
-    ui.note(world, f"  code  {code}")
+    ui.show(world, f"  open  {page}")
+    ui.show(world, f"  code  {code}")
     if _loopback.has_browser(world):
         world.open_browser(page)
-    ui.note(world, "waiting for the confirmation in the browser")
+    ui.show(world, "waiting for the confirmation in the browser")
 
 
 # ---- the browser of this machine ------------------------------------------------------------------
@@ -221,7 +221,7 @@ def _by_browser(spec: Spec, oidc: Any, kept: Token, world: World) -> Token:
         }
         page = f"{oidc.meta.endpoint_url.rstrip('/')}/authorize?{urlencode(asked)}"
         ui.note(world, f'sign in to provider "{spec.name}", {spec.start_url}')
-        ui.note(world, f"  open  {page}")
+        ui.show(world, f"  open  {page}")
         if not world.open_browser(page):
             return _by_code(spec, oidc, kept, world)
         ui.note(
