@@ -68,7 +68,7 @@ def terminal(cli: Cli) -> Iterator[Terminal]:
 def told(child: pexpect.spawn[str], how: str) -> int:
     """End a program on a terminal; return its status as a shell says it."""
     if how == "closed":
-        child.ptyproc.fileobj.close()  # the window is gone: the kernel hangs up
+        child.ptyproc.fileobj.close()  # type: ignore[attr-defined]  # the window is gone: the kernel hangs up
         child.wait()
         return 128 + (child.signalstatus or 0)
     if how == "ctrl-c":
