@@ -49,6 +49,7 @@ _atmos_wrap_flags() {
 		;;
 	exec | aws | gcloud | az | kubectl | atmos | why) echo --component ;;
 	describe | list | profile | auth) echo --format ;;
+	workflow) echo --file --dry-run --from-step ;;
 	esac
 }
 

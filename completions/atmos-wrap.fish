@@ -80,6 +80,9 @@ complete -c atmos-wrap -l no-color
 complete -c atmos-wrap -s h -l help
 complete -c atmos-wrap -n '__atmos_wrap_first exec aws gcloud az kubectl atmos why' -s c -l component -x -a '(__atmos_wrap_names components)' -d 'run as the component does'
 complete -c atmos-wrap -n '__atmos_wrap_first describe list profile auth why' -l format -x -a 'json yaml table csv tsv'
+complete -c atmos-wrap -n '__atmos_wrap_first workflow' -s f -l file -r -F -d 'the workflow file'
+complete -c atmos-wrap -n '__atmos_wrap_first workflow' -l dry-run -d 'print what would run'
+complete -c atmos-wrap -n '__atmos_wrap_first workflow' -l from-step -x -d 'begin with this step'
 complete -c atmos-wrap -n '__atmos_wrap_first terraform tofu' -l dry-run -d 'print what would run'
 complete -c atmos-wrap -n '__atmos_wrap_first terraform tofu' -l skip-init
 complete -c atmos-wrap -n '__atmos_wrap_first terraform tofu' -l from-plan -d 'apply the saved plan'

@@ -198,6 +198,28 @@ def test_the_command_lines_stack_wins_over_the_workflows(cli: Cli, repo: Path) -
     assert json.JSONDecoder().raw_decode(done.stdout)[0] == {"size": 9, "stage": "prod"}
 
 
+def test_an_atmos_step_reads_the_configuration_of_the_flags(cli: Cli, repo: Path) -> None:
+    (repo / "elsewhere").mkdir()
+    (repo / "elsewhere" / "dev.yaml").write_text(
+        "vars: {stage: dev}\ncomponents: {terraform: {app: {vars: {size: 77}}}}\n"
+    )
+    done = cli("workflow", "ours", "--stacks-dir", "elsewhere")
+    assert json.JSONDecoder().raw_decode(done.stdout)[0] == {"size": 77, "stage": "dev"}
+
+
+def test_terraform_runs_as_a_step(cli: Cli, repo: Path, terraform: str) -> None:
+    steps = "{steps: [{command: terraform apply app -auto-approve, stack: prod, identity: prod}]}"
+    (repo / "workflows" / "tf.yaml").write_text(f"workflows: {{up: {steps}}}\n")
+    (repo / "components/terraform/app/main.tf").write_text(
+        'variable "size" {}\nvariable "stage" {}\n'
+        'resource "terraform_data" "app" {\n  provisioner "local-exec" {\n'
+        '    command = "record ${var.stage} ${var.size}"\n  }\n}\n'
+    )
+    done = cli("workflow", "up")
+    assert done.exit == 0, done.stderr
+    assert [(line["argv"], line["AWS_PROFILE"]) for line in ran(repo)] == [(["prod", "9"], "prod")]
+
+
 def test_a_step_that_fails_ends_the_workflow_with_its_exit_code(cli: Cli, repo: Path) -> None:
     done = cli("workflow", "fails")
     assert (done.exit, as_whom(repo)) == (7, [("before", None)])

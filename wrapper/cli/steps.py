@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from wrapper.world import World
 
 Where = Callable[[tuple[str | int, ...]], Location]
+# Variables that say what flags say: an `atmos` step reads the configuration that we read.
+_SET_BY = (
+    ("ATMOS_STACKS_BASE_PATH", "stacks.base_path"),
+    ("ATMOS_COMPONENTS_TERRAFORM_COMMAND", "components.terraform.command"),
+    ("ATMOS_COMPONENTS_TERRAFORM_BASE_PATH", "components.terraform.base_path"),
+    ("ATMOS_SETTINGS_LIST_MERGE_STRATEGY", "settings.list_merge_strategy"),
+    ("ATMOS_LOGS_LEVEL", "logs.level"),
+    ("ATMOS_LOGS_FILE", "logs.file"),
+)
 _KEYS = ("name", "command", "type", "stack", "identity", "env", "working_directory")
 
 
@@ -264,7 +273,8 @@ def _ours(
 
     from wrapper import process
 
-    told = {
+    told: dict[str, str | None] = {
+        **{name: str(given.overrides[key]) for name, key in _SET_BY if key in given.overrides},
         "ATMOS_BASE_PATH": given.base_path,
         "ATMOS_CONFIG": ",".join(given.config_files),
         "ATMOS_CONFIG_PATH": ",".join(given.config_dirs),
