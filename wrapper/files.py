@@ -158,12 +158,29 @@ def write_if_changed(path: str, data: bytes, mode: int = 0o600) -> bool:
 
 
 def holds(path: str, data: bytes, mode: int = 0o600) -> bool:
-    """Say whether a file is there with exactly these bytes and this mode."""
+    """Say whether a file is there with exactly these bytes and this mode.
+
+    Where nobody else may read it, it must be a plain file of ours, too: what a link leads to, or
+    its owner, could change.
+    """
+    private = not mode & 0o077
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (os.O_NOFOLLOW if private else 0)
     try:
-        with open(path, "rb") as stream:
-            return stream.read() == data and (os.fstat(stream.fileno()).st_mode & 0o777) == mode
+        descriptor = os.open(path, flags)
     except OSError:
         return False
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or (private and status.st_uid != os.geteuid()):
+            return False
+        if stat.S_IMODE(status.st_mode) != mode or status.st_size != len(data):
+            return False
+        with open(descriptor, "rb", closefd=False) as stream:
+            return stream.read() == data
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
 
 
 def read_private(path: str, limit: int = 1 << 20) -> bytes | None:
@@ -225,10 +242,7 @@ def _between_processes(
     path: str, label: str, waiting: Callable[[str], None] | None
 ) -> Iterator[None]:
     make_private_dir(os.path.dirname(path))
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _store_error("lock", path, error) from error
+    descriptor = open_lock(path)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -242,6 +256,19 @@ def _between_processes(
         yield
     finally:
         os.close(descriptor)
+
+
+def open_lock(path: str) -> int:
+    """Open a lock file, made if it is missing; its directory is there. Raises: StoreError."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        raise _store_error("lock", path, error) from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise StoreError(f"cannot lock {path}: it is no plain file", hint="remove it")
+    return descriptor
 
 
 def _store_error(action: str, path: str, error: OSError) -> StoreError:

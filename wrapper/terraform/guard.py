@@ -95,6 +95,6 @@ def _read(path: str) -> dict[str, Any]:
     raw = files.read_private(path)
     try:
         found = json.loads(raw) if raw else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -16,8 +16,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from wrapper.errors import Interrupted, StoreError
-from wrapper.files import make_private_dir, state_dir
+from wrapper.errors import Interrupted
+from wrapper.files import make_private_dir, open_lock, state_dir
 
 _PAUSE = 0.1
 # How `struct flock` lies in memory, and where the pid stands in it.
@@ -77,10 +77,7 @@ def take(
     folder = os.path.join(state_dir(environ), "turns")
     make_private_dir(folder)
     path = os.path.join(folder, f"{name}.lock")
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise StoreError(f"cannot lock {path}: {error.strerror}") from error
+    descriptor = open_lock(path)
     told = False
     while not _is_free(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
         if _holder(descriptor, shared=shared) in _ancestors():
