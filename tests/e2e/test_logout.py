@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from tests.conftest import Cli
-from tests.fakes import portal, saml
+from tests.e2e.conftest import Terminal
+from tests.fakes import aws, portal, saml
 from tests.fakes.portal import Portal
 
 CONFIG = """
@@ -25,6 +28,17 @@ auth:
     admin: {{kind: aws/assume-role, via: {{provider: acme}}, principal: {{assume_role: "{role}"}}}}
 """
 SSO = ("--provider", "sso")
+GLASS = """
+base_path: .
+auth:
+  realm: lab
+  keyring: {type: file}
+  identities:
+    glass: {kind: aws/user, default: true, credentials: {region: us-east-1}}
+"""
+AWS = str(Path(sys.executable).parent / "aws")
+WHO = ("sts", "get-caller-identity")
+NOBODY = {"ATMOS_FORCE_TTY": None}
 
 
 @pytest.fixture
@@ -121,3 +135,101 @@ def test_a_logout_finds_the_token_that_was_got_at_another_endpoint_and_ends_it_t
     # Each token went to the portal that gave it, and to no other: these would not know it.
     ends = [[c.error for c in p.calls if c.action == "Logout"] for p in (sso, other)]
     assert ends == [[None], [None]]
+
+
+def test_an_identity_goes_alone_and_what_signs_it_in_again_is_said_to_stay(
+    cli: Cli, sso: Portal, state: Path
+) -> None:
+    assert cli("auth", "login", "-i", "hop").exit == 0
+    before = present(state)
+    done = cli("auth", "logout", "dev")
+    assert done.exit == 0, done.stderr
+    assert 'The sign-in to provider "sso" stays; --provider sso ends it.' in done.stderr
+    (gone,) = before - present(state)
+    assert Path(gone).parent.name == "sessions"
+    assert sso.actions().count("Logout") == 0
+    # It is true: nobody is asked, and the other's session is the one from before.
+    asked = len(sso.calls)
+    for name in ("hop", "dev"):
+        assert cli("exec", "-i", name, "--", AWS, *WHO, env=NOBODY).exit == 0
+    actions = [action for action in sso.actions()[asked:] if not action.startswith("List")]
+    assert actions == ["GetCallerIdentity", "GetRoleCredentials", "GetCallerIdentity"]
+    ended = cli("auth", "logout", *SSO)
+    assert "a browser stays signed in there" in ended.stderr
+    for name in ("dev", "hop", "--all"):
+        assert "stays; --provider" not in cli("auth", "logout", name).stderr
+    done = cli("exec", "-i", "dev", "--", "true", env=NOBODY)
+    assert (done.exit, "needs a terminal" in done.stderr) == (77, True)
+
+
+@pytest.mark.parametrize("what", [("dev",), SSO, ("--all",)], ids=lambda what: what[-1])
+def test_twice_is_no_error_and_the_second_has_nothing_to_tell(
+    cli: Cli, sso: Portal, what: tuple[str, ...]
+) -> None:
+    assert cli("auth", "login", "-i", "dev").exit == 0
+    title = {"dev": "dev", "sso": "provider sso", "--all": "all identities"}[what[-1]]
+    assert f"✓ Logged out {title} (realm: lab): " in cli("auth", "logout", *what).stderr
+    done = cli("auth", "logout", *what)
+    first, *_ = done.stderr.splitlines()
+    assert (done.exit, first) == (0, f"nothing was stored for {title} (realm: lab)")
+    assert sso.actions().count("Logout") == (0 if what == ("dev",) else 1)
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [(("dve",), '"dve"'), (("--provider", "acmee"), '"acmee"'), (("--tags", "none"), "none")],
+    ids=lambda what: what[-1],
+)
+def test_a_name_that_is_not_there_removes_nothing(
+    cli: Cli, sso: Portal, state: Path, what: tuple[str, ...], told: str
+) -> None:
+    assert cli("auth", "login", "-i", "dev").exit == 0
+    before = present(state)
+    done = cli("auth", "logout", *what)
+    assert (done.exit, told in done.stderr.splitlines()[0]) == (78, True), done.stderr
+    assert (present(state), "Logout" in sso.actions()) == (before, False)
+
+
+def test_a_session_that_the_portal_has_ended_is_told_as_over(
+    cli: Cli, sso: Portal, state: Path
+) -> None:
+    assert cli("auth", "login", "-i", "dev").exit == 0
+    sso.revoke()
+    done = cli("auth", "logout", "--all")
+    assert done.exit == 0, done.stderr
+    assert f"the session at {portal.START_URL} was over already" in done.stderr
+    assert present(state) == set()
+
+
+def test_a_portal_that_is_away_is_told_and_the_files_go(cli: Cli, sso: Portal, state: Path) -> None:
+    assert cli("auth", "login", "-i", "dev").exit == 0
+    sso.errors.append(("Logout", "InvalidRequestException", 400))
+    done = cli("auth", "logout", *SSO)
+    assert (done.exit, present(state)) == (0, set()), done.stderr
+    assert "the portal did not end the session" in done.stderr
+    assert "✓ Session" not in done.stderr
+
+
+def test_keys_in_a_keyring_stay_until_they_are_named(
+    cli: Cli, fake_aws: aws.Fake, terminal: Terminal, state: Path
+) -> None:
+    (cli.cwd / "atmos.yaml").write_text(GLASS)
+    cli.environment |= {**fake_aws.environment(), "ATMOS_KEYRING_PASSWORD": "correct horse"}
+    user = fake_aws.user("111111111111", "glass")
+    child = terminal("auth", "user", "configure", "-i", "glass", "--no-verify")
+    for answer in (user.access_key_id, user.secret_access_key, "", ""):
+        child.expect(": $")
+        child.sendline(answer)
+    child.expect(pexpect.EOF)
+    (keys,) = present(state)
+    assert cli("auth", "login").exit == 0
+    stay = 'Keys of identity "glass" in the file keyring, if any, stay; --keychain removes them.'
+    done = cli("auth", "logout", "glass")
+    assert (done.exit, stay in done.stderr, present(state)) == (0, True, {keys}), done.stderr
+    assert cli("auth", "login").exit == 0
+    before = present(state)
+    asked = cli("auth", "logout", "glass", "--keychain")
+    assert (asked.exit, present(state)) == (77, before), asked.stderr
+    done = cli("auth", "logout", "glass", "--keychain", "--force")
+    assert (done.exit, present(state), stay in done.stderr) == (0, set(), False), done.stderr
+    assert '✓ Keys of identity "glass" removed from the file keyring' in done.stderr

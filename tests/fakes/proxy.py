@@ -6,6 +6,7 @@ refused and noted, which proves that nothing else was contacted.
 
 from __future__ import annotations
 
+import base64
 import select
 import socket
 import ssl
@@ -35,6 +36,7 @@ class Proxy:
         self.asked: list[str] = []
         self.refused: list[str] = []
         self.authorizations: list[str] = []
+        self.password = ""  # if set, who does not show it gets no tunnel
         self._listener = listener
         self._routes: dict[str, tuple[int, ssl.SSLContext | None]] = {}
 
@@ -50,6 +52,11 @@ class Proxy:
             self.authority.issue_cert(host).configure_cert(context)
         self._routes[host] = (urlsplit(endpoint).port or 0, context)
 
+    def block(self, host: str) -> None:
+        """Let a host be away from now on, and forget who asked for it."""
+        del self._routes[host]
+        self.asked.clear()
+
     def environment(self) -> dict[str, str]:
         """Return what sends a client's requests through the proxy; loopback is reached directly."""
         return {
@@ -58,6 +65,9 @@ class Proxy:
             "SSL_CERT_FILE": self.bundle,
             "AWS_CA_BUNDLE": self.bundle,
         }
+
+    def _knows(self, shown: list[str]) -> bool:
+        return shown == ["Basic " + base64.b64encode(f"me:{self.password}".encode()).decode()]
 
     def serve(self) -> None:
         """Take connections until the listener is closed."""
@@ -87,6 +97,11 @@ class Proxy:
         for line in head.decode("latin-1").split("\r\n"):
             if line.lower().startswith("proxy-authorization:"):
                 self.authorizations.append(line.partition(":")[2].strip())
+        if self.password and not self._knows(self.authorizations[-1:]):
+            client.sendall(
+                b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+            )
+            return
         host = target.rpartition(":")[0] if method == "CONNECT" else urlsplit(target).hostname
         if method != "CONNECT" or host not in self._routes:
             self.refused.append(host or target)
