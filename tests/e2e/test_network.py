@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import sys
 from collections.abc import Iterator
@@ -233,6 +232,7 @@ ADDRESSES = {
     "no such host": f"http://me:{SECRET}@proxy.invalid:3128",
     "no port": f"http://me:{SECRET}@127.0.0.1:port",
     "slash": f"http://me:x/{SECRET}@127.0.0.1:9",
+    "slash after a number": f"http://me:12/{SECRET}@127.0.0.1:9",
     "number sign": f"http://me:x#{SECRET}@127.0.0.1:9",
     "question mark": f"http://me:x?{SECRET}@127.0.0.1:9",
     "percent": f"http://me:%zz{SECRET}@127.0.0.1:9",
@@ -241,44 +241,71 @@ ADDRESSES = {
     "other scheme": f"socks5://me:{SECRET}@127.0.0.1:9",
     "blank": f"http://me:x {SECRET}@127.0.0.1:9",
 }
-USER = "base_path: .\nauth: {identities: {me: {kind: aws/user, default: true}}}\n"
+UNREADABLE = ("no port", "slash", "slash after a number", "number sign", "question mark", "bracket")
 GITHUB = """\
 base_path: .
 auth:
   providers: {job: {kind: github/oidc, region: us-east-2, spec: {audience: sts.amazonaws.com}}}
   identities: {ci: {kind: aws/assume-role, default: true, via: {provider: job}, principal: {assume_role: "arn:aws:iam::222222222222:role/role"}}}
 """
+JOB = {
+    "ACTIONS_ID_TOKEN_REQUEST_URL": "https://token.actions.example.com/oidc/token",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t",
+    "GITHUB_ACTIONS": "true",
+}
 
 
-@pytest.mark.parametrize("address", ADDRESSES.values(), ids=ADDRESSES)
+@pytest.mark.parametrize("address", ADDRESSES)
 @pytest.mark.parametrize("way", ["SDK", "HTTP"])
 def test_a_proxys_password_is_never_shown(
     cli: Cli, network: proxy.Proxy, tmp_path: Path, address: str, way: str
 ) -> None:
+    unreadable = address in UNREADABLE
     network.route("sts.us-east-2.amazonaws.com", "http://127.0.0.1:9")
     env = {
-        "HTTPS_PROXY": address.format(proxy=network.url.partition("//")[2]),
+        "HTTPS_PROXY": ADDRESSES[address].format(proxy=network.url.partition("//")[2]),
         "AWS_MAX_ATTEMPTS": "1",
         "ATMOS_WRAP_TIMEOUT": "3",
         "ATMOS_LOGS_LEVEL": "Trace",
     }
     if way == "HTTP":
         (cli.cwd / "atmos.yaml").write_text(GITHUB)
-        env |= {
-            "ACTIONS_ID_TOKEN_REQUEST_URL": "https://token.actions.example.com/oidc/token",
-            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t",
-            "GITHUB_ACTIONS": "true",
-        }
+        env |= JOB
     done = cli("auth", "login", env=env)
     assert done.exit in (77, 78), done.stderr
     assert "hint:" in done.stderr
+    assert ("HTTPS_PROXY is not the address of a proxy" in done.stderr) == unreadable
+    assert "HTTPClientError" not in done.stderr
     assert (SECRET in done.stderr, SECRET in done.stdout) == (False, False), done.stderr
     kept = [p for p in tmp_path.rglob("*") if p.is_file() and SECRET in p.read_text("latin-1")]
     assert kept == []
 
 
 def test_a_proxys_password_is_sent_to_the_proxy(cli: Cli, network: proxy.Proxy) -> None:
-    env = {"HTTPS_PROXY": network.url.replace("//", f"//me:{SECRET}%40@")}
+    network.password = f"{SECRET}@/"
+    env = {"HTTPS_PROXY": network.url.replace("//", f"//me:{SECRET}%40%2F@")}
     assert cli("auth", "login", env=env).exit == 0
-    wanted = base64.b64encode(f"me:{SECRET}@".encode()).decode()
-    assert network.authorizations == [f"Basic {wanted}"]
+    assert network.asked == [STS]
+
+
+@pytest.mark.parametrize(
+    ("password", "told"),
+    [
+        ("another", "the proxy wants another name and password (HTTP 407)"),
+        (SECRET, "the proxy refuses to connect to it (HTTP 403)"),
+    ],
+)
+@pytest.mark.parametrize("way", ["SDK", "HTTP"])
+def test_a_proxy_that_refuses_is_told_as_such(
+    cli: Cli, network: proxy.Proxy, password: str, told: str, way: str
+) -> None:
+    network.password = SECRET
+    env = {"HTTPS_PROXY": network.url.replace("//", f"//me:{password}@"), "AWS_MAX_ATTEMPTS": "1"}
+    if way == "HTTP":
+        (cli.cwd / "atmos.yaml").write_text(GITHUB)
+        env |= JOB
+    else:
+        text = (cli.cwd / "atmos.yaml").read_text()
+        (cli.cwd / "atmos.yaml").write_text(text.replace("us-east-2", "us-west-1"))
+    done = cli("auth", "login", env=env)
+    assert (done.exit, told in done.stderr) == (77, True), done.stderr

@@ -121,7 +121,7 @@ def call(client: Any, operation: str, what: str, **given: Any) -> Mapping[str, A
 
     try:
         answer: Mapping[str, Any] = getattr(client, operation)(**given)
-    except ClientError:
+    except (ClientError, AuthError):
         raise
     except (BotoCoreError, _bounds.TooLarge) as error:
         raise unreachable(what, error, client.meta.endpoint_url) from error
@@ -150,6 +150,7 @@ def proxies(url: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the proxies for a URL as the environment names them, none where it is excepted.
 
     Source: as botocore; an empty name in small letters takes the one in capitals away.
+    Raises: AuthError when that of the URL is no address.
     """
     from urllib.parse import urlsplit
     from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
@@ -162,7 +163,35 @@ def proxies(url: str, environ: Mapping[str, str]) -> dict[str, str]:
     if proxy_bypass_environment(urlsplit(url).netloc, found):
         return {}
     found.pop("no", None)
+    scheme = urlsplit(url).scheme
+    if scheme in found and not _readable(found[scheme]):
+        raise AuthError(
+            f"{scheme.upper()}_PROXY is not the address of a proxy",
+            hint="it is like http://NAME:PASSWORD@HOST:PORT; in a password / is %2F, # %23, ? %3F",
+        )
     return found
+
+
+def _readable(proxy: str) -> bool:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"//{proxy}")
+        _ = parts.port
+    except ValueError:
+        return False
+    # What follows the first `/` of a password would be taken for a path.
+    return bool(parts.hostname) and "@" not in parts.path + parts.query + parts.fragment
+
+
+def tunnel(text: str) -> str:
+    """Return why a proxy made no tunnel, empty if the text is about something else."""
+    found = re.search(r"Tunnel connection failed: (\d{3})", text)
+    if not found:
+        return ""
+    if found[1] == "407":
+        return "the proxy wants another name and password (HTTP 407)"
+    return f"the proxy refuses to connect to it (HTTP {found[1]})"
 
 
 def _retries(environ: Mapping[str, str], attempts: int) -> dict[str, Any]:
@@ -285,8 +314,9 @@ def unreachable(what: str, error: Exception, endpoint: str) -> AuthError:
             f"{what}: {endpoint} cannot be trusted: {said}",
             hint="AWS_CA_BUNDLE names the certificates of a proxy or a company's own authority",
         )
+    said = tunnel(str(getattr(error, "kwargs", {}).get("error", "")))
     return AuthError(
-        f"{what}: no answer from {endpoint}: {_REASONS.get(name, name)}",
+        f"{what}: no answer from {endpoint}: {said or _REASONS.get(name, name)}",
         hint="check the network, proxy and CA settings (HTTPS_PROXY, AWS_CA_BUNDLE, AWS_ENDPOINT_URL)",
     )
 

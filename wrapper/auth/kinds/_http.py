@@ -113,7 +113,7 @@ def _why(reason: Any, *, proxied: bool) -> str:
     if isinstance(reason, OSError) and reason.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
         return "there is no way to it from here"
     text = getattr(reason, "strerror", None) or str(reason)
-    return str(text) or type(reason).__name__
+    return _aws.tunnel(str(text)) or str(text) or type(reason).__name__
 
 
 def _named(headers: Any) -> dict[str, str]:
