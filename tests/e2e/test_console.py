@@ -125,8 +125,8 @@ def test_each_partition_has_its_own_sign_in_and_console(
     [
         ("dev", "4h", "14400", ""),
         ("dev", "15m", "900", ""),
-        ("dev", "1m", "900", "AWS gives 15m to 12h, not 60s"),
-        ("dev", "20h", "43200", "AWS gives 15m to 12h, not 72000s"),
+        ("dev", "1m", "900", "--duration 1m: AWS gives 15m to 12h"),
+        ("dev", "20h", "43200", "--duration 20h: AWS gives 15m to 12h"),
         ("hop", "4h", None, REFUSED),
         ("hop", "30m", None, REFUSED),
     ],

@@ -113,11 +113,11 @@ def duration(asked: float, chain: Sequence[Entry]) -> tuple[float | None, str]:
     """
     if len(chain) > 1 and chain[-2].role == "identity":
         return None, (
-            "--duration: AWS refuses it for a role that is assumed from another session;"
+            "AWS refuses it for a role that is assumed from another session;"
             " the console stays open as long as the role's session, at most 1h from role to role"
         )
     given = min(max(asked, SHORTEST), LONGEST)
-    return given, "" if given == asked else f"--duration: AWS gives 15m to 12h, not {asked:.0f}s"
+    return given, "" if given == asked else "AWS gives 15m to 12h"
 
 
 def sign_in_url(credential: Credential, wish: Wish, world: World) -> str:

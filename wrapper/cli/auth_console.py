@@ -43,7 +43,7 @@ def console(
     if entry.kind.startswith(("mock", "ambient")):
         raise ConfigError(f'kind "{entry.kind}" does not support web console access', at=entry.at)
     if told:
-        ui.warn(world, told)
+        ui.warn(world, f"--duration {duration}: {told}")
     found = chain.obtain(auth, name, world)
     found = found._replace(region=found.region or region)
     url = federation.sign_in_url(found, federation.Wish(destination, issuer, seconds), world)
