@@ -251,8 +251,11 @@ def _between_processes(
                 time.sleep(_LABELLED)
                 waiting(os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip())
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{label} (pid {os.getpid()})\n".encode(), 0)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{label} (pid {os.getpid()})\n".encode(), 0)
+        except OSError as error:  # a full disk: better told before somebody signs in than after
+            raise _store_error("write", path, error) from error
         yield
     finally:
         os.close(descriptor)
