@@ -154,6 +154,7 @@ def test_an_identity_goes_alone_and_what_signs_it_in_again_is_said_to_stay(
         assert cli("exec", "-i", name, "--", AWS, *WHO, env=NOBODY).exit == 0
     actions = [action for action in sso.actions()[asked:] if not action.startswith("List")]
     assert actions == ["GetCallerIdentity", "GetRoleCredentials", "GetCallerIdentity"]
+    assert "stays; --provider" not in cli("auth", "logout", *SSO, "--dry-run").stderr
     ended = cli("auth", "logout", *SSO)
     assert "a browser stays signed in there" in ended.stderr
     for name in ("dev", "hop", "--all"):
