@@ -167,11 +167,14 @@ def test_a_user_signs_in_by_the_page_of_the_region(
         service.endpoint = f"https://{host}"
         env = {**network.environment(), **SETTINGS[setting], "ATMOS_FORCE_TTY": "true"}
         with cli.start("auth", "login", env=env) as child:
-            assert child.stderr is not None
-            page = next((one.split()[-1] for one in child.stderr if "open  http" in one), "")
-            assert page.startswith(f"https://{host}/v1/authorize?")
-            confirm(service, page)
-            _, told = child.communicate(timeout=60)
+            try:
+                assert child.stderr is not None
+                page = next((one.split()[-1] for one in child.stderr if "open  http" in one), "")
+                assert page.startswith(f"https://{host}/v1/authorize?")
+                confirm(service, page)
+                _, told = child.communicate(timeout=60)
+            finally:
+                child.kill()
     assert (child.returncode, network.asked, network.refused) == (0, [host], []), told
 
 
