@@ -99,7 +99,12 @@ workflows:
     steps: [{command: record there, type: shell}]
   waits:
     steps:
-      - {command: record ready; sleep 60, type: shell}
+      - {command: "record ready; echo waiting; exec sleep 60", type: shell}
+      - {command: record after, type: shell}
+  tidies:
+    steps:
+      - command: trap 'exit 0' INT; record ready; echo waiting; while :; do sleep 0.1; done
+        type: shell
       - {command: record after, type: shell}
 """
 RECORD = """\
@@ -275,16 +280,17 @@ def test_a_name_in_several_files_needs_the_file(cli: Cli, repo: Path) -> None:
     assert cli("workflow", "mixed", "-f", "more").exit == 0
 
 
-def test_ctrl_c_ends_the_step_and_the_workflow(cli: Cli, repo: Path) -> None:
+@pytest.mark.parametrize("name", ["waits", "tidies"])
+def test_ctrl_c_ends_the_step_and_the_workflow(cli: Cli, repo: Path, name: str) -> None:
     run = pexpect.spawn(
         cli.program,
-        ["workflow", "waits"],
+        ["workflow", name],
         cwd=str(repo),
         env=cli.child_environment(None),
         timeout=30,
         encoding="utf-8",
     )
-    run.expect("recorded ready")
+    run.expect("waiting")
     run.sendintr()
     run.expect(pexpect.EOF)
     run.close()
@@ -353,7 +359,7 @@ def test_a_command_runs_as_its_identity_unless_the_flag_names_another(
 def test_a_command_that_names_an_identity_does_not_run_without_one(cli: Cli, repo: Path) -> None:
     done = cli("show", "--identity=off")
     assert (done.exit, ran(repo)) == (78, [])
-    assert 'the command `show` runs as "prod", not without one' in done.stderr
+    assert 'the command `show` runs as "prod", not without an identity' in done.stderr
     assert "atmos.yaml:14:5" in done.stderr
 
 

@@ -50,7 +50,7 @@ def _identity(command: Command, given: Globals) -> Setting | None:
     flag = given.identity if given.identity and given.identity.source == "--identity" else None
     if own and flag is not None and selection.is_off(flag):
         raise ConfigError(
-            f'identity not found: the command `{command.name}` runs as "{own}", not without one',
+            f'the command `{command.name}` runs as "{own}", not without an identity',
             at=command.get("identity").at,
             hint="name another one with --identity",
         )
