@@ -234,3 +234,21 @@ def test_keys_in_a_keyring_stay_until_they_are_named(
     done = cli("auth", "logout", "glass", "--keychain", "--force")
     assert (done.exit, present(state), stay in done.stderr) == (0, set(), False), done.stderr
     assert '✓ Keys of identity "glass" removed from the file keyring' in done.stderr
+
+
+def test_all_realms_go_and_the_sign_ins_that_stay_are_counted(
+    cli: Cli, sso: Portal, state: Path
+) -> None:
+    stay = "1 sign-in(s) to portals and SAML providers stay"
+    assert "stay" not in cli("auth", "logout", "--all-realms").stderr
+    assert cli("auth", "login", *SSO).exit == 0
+    assert cli("auth", "login", "-i", "hop").exit == 0
+    assert stay in cli("auth", "logout", "--all-realms", "--dry-run").stderr
+    assert list(state.glob("realms/lab/sessions/*.json"))
+    assert stay in cli("auth", "logout", "--all-realms").stderr
+    assert list(state.glob("realms/*")) == []
+    assert cli("exec", "-i", "dev", "--", "true", env=NOBODY).exit == 0
+    assert sso.actions().count("CreateToken") == 1
+    assert cli("auth", "logout", "--all").exit == 0
+    assert present(state / "sso") == set()
+    assert "stay" not in cli("auth", "logout", "--all-realms").stderr

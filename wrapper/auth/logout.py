@@ -113,6 +113,15 @@ def realms(world: World) -> list[str]:
     return [os.path.basename(path) for path in _listed(base) if os.path.isdir(path)]
 
 
+def sign_ins(world: World) -> int:
+    """Return how many sign-ins by browser are kept; they are of a portal or provider, not a realm."""
+    state = os.path.dirname(os.path.dirname(sessions.realm_dir(world.environ, "x")))
+    paths = [path for name in ("sso", "saml") for path in _listed(os.path.join(state, name))]
+    # What else lies there, such as lists and locks, has other names.
+    names = [os.path.basename(path).removeprefix("signin-") for path in paths]
+    return sum(len(name) == len(".json") + 64 and name.endswith(".json") for name in names)
+
+
 def realm(name: str, world: World) -> None:
     """Remove a realm's directory with everything in it. Raises: StoreError."""
     import shutil

@@ -28,7 +28,7 @@ def logout(
     tags: Tags = "",
     everything: Annotated[bool, typer.Option("--all", help="All of this configuration.")] = False,
     all_realms: Annotated[
-        bool, typer.Option("--all-realms", help="Everything, of all configurations.")
+        bool, typer.Option("--all-realms", help="The sessions of all configurations.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show.")] = False,
     keychain: Annotated[
@@ -168,6 +168,7 @@ def _logout_realms(world: World, *, dry: bool) -> int:
     names = removal.realms(world)
     if not names:
         ui.note(world, "✓ No realms found - nothing to logout")
+        _tell_sign_ins(world)
         return 0
     if dry:
         ui.note(world, f"would remove credentials from {len(names)} realm(s):")
@@ -177,4 +178,15 @@ def _logout_realms(world: World, *, dry: bool) -> int:
         ui.note(world, f"  {name}" if dry else f"✓ Realm: {name}")
     if not dry:
         ui.note(world, f"✓ Logged out from {len(names)} realm(s)")
+    _tell_sign_ins(world)
     return 0
+
+
+def _tell_sign_ins(world: World) -> None:
+    from wrapper import ui
+    from wrapper.auth import logout as removal
+
+    count = removal.sign_ins(world)
+    if count:
+        ends = "`auth logout --all` where they are configured ends them"
+        ui.note(world, f"  {count} sign-in(s) to portals and SAML providers stay; {ends}.")
