@@ -6,9 +6,9 @@ import json
 import os
 import stat
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import time as now
 
 import pytest
 
@@ -244,19 +244,48 @@ def test_nothing_of_ours_is_needed_without_an_identity(
     assert (done.exit, done.stdout) == (0, "done\n")
 
 
-@pytest.mark.parametrize("ahead", [True, False], ids=["from the future", "long over"])
-def test_a_clock_that_jumped_makes_a_session_worthless(
-    cli: Cli, signed_in: chain.Chain, fake_aws: aws.Fake, state: Path, ahead: bool
+HOUR, DAY = 3600, 86_400
+
+
+@pytest.mark.parametrize(
+    ("issued", "expires", "anew"),
+    [
+        # The clock was set back, or forward: both times are off. The user's session is for 12 h.
+        (HOUR, HOUR, 4),
+        (DAY, DAY, 4),
+        (10 * DAY, 10 * DAY, 4),
+        (-HOUR, -HOUR, 3),
+        (-DAY, -DAY, 4),
+        (-10 * DAY, -10 * DAY, 4),
+        # One time is off: what is from the future, or over, is worth nothing.
+        (HOUR, 0, 4),
+        (DAY, 0, 4),
+        (0, -HOUR, 3),
+        (0, -DAY, 4),
+        # What may be true is believed; five minutes are no jump.
+        (240, 0, 0),
+        (0, HOUR, 0),
+        (0, DAY, 0),
+        (-HOUR, HOUR, 0),
+        (-DAY, DAY, 0),
+    ],
+)
+def test_a_session_is_used_only_if_its_times_can_be_true(
+    cli: Cli,
+    signed_in: chain.Chain,
+    fake_aws: aws.Fake,
+    state: Path,
+    issued: int,
+    expires: int,
+    anew: int,
 ) -> None:
     before = len(fake_aws.calls())
-    shift = 10 * 86_400 if ahead else -10 * 86_400
     for file in _sessions(state):
         found = json.loads(file.read_text())
-        found |= {"issued": found["issued"] + shift, "expires": found["expires"] + shift}
+        found |= {"issued": found["issued"] + issued, "expires": found["expires"] + expires}
         file.write_text(json.dumps(found))
     assert _run(cli).exit == 0
-    assert len(fake_aws.calls()) == before + 4
-    now = time.time()
-    for file in _sessions(state):
-        found = json.loads(file.read_text())
-        assert abs(found["issued"] - now) < 60
+    assert len(fake_aws.calls()) == before + anew
+    if anew == 4:
+        stored = [json.loads(file.read_text())["issued"] for file in _sessions(state)]
+        assert [time for time in stored if abs(time - now()) >= 60] == []
