@@ -310,3 +310,21 @@ def test_a_proxy_that_refuses_is_told_as_such(
         (cli.cwd / "atmos.yaml").write_text(text.replace("us-east-2", "us-west-1"))
     done = cli("auth", "login", env=env)
     assert (done.exit, told in done.stderr) == (77, True), done.stderr
+
+
+def test_the_metadata_of_the_machine_is_not_asked_for_defaults(
+    cli: Cli, network: proxy.Proxy
+) -> None:
+    env = {"AWS_DEFAULTS_MODE": "auto", "HTTP_PROXY": network.url}
+    assert cli("auth", "login", env=env).exit == 0
+    assert (network.asked, network.refused) == ([STS], [])
+
+
+BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+@pytest.mark.parametrize("name", BUNDLES)
+def test_each_name_of_a_ca_bundle_is_enough(cli: Cli, network: proxy.Proxy, name: str) -> None:
+    env = {**dict.fromkeys(BUNDLES), "AWS_MAX_ATTEMPTS": "1"}
+    assert cli("auth", "login", env={**env, name: network.bundle}).exit == 0
+    assert network.asked == [STS]

@@ -74,6 +74,7 @@ def client(
         "use_fips_endpoint": yes(environ, "AWS_USE_FIPS_ENDPOINT"),
         "use_dualstack_endpoint": yes(environ, "AWS_USE_DUALSTACK_ENDPOINT"),
         "ignore_configured_endpoint_urls": True,
+        "defaults_mode": "legacy",  # `auto` of the shell would ask the machine's metadata
         "user_agent_extra": "atmos-wrap",
     }
     url = endpoint or configured_endpoint(service, environ)
