@@ -143,3 +143,20 @@ def test_a_read_only_state_from_the_start_is_an_error_with_its_path(
     told = f"error: cannot make the directory {state}/realms/lab/sessions: Permission denied\n"
     assert done.stderr.startswith(told), done.stderr
     assert list(state.iterdir()) == []
+
+
+def test_a_plan_on_a_full_disk_is_an_error_before_terraform_is_started(
+    cli: Cli, terraform: str
+) -> None:
+    for name, text in {
+        "atmos.yaml": "base_path: .\ncomponents: {terraform: {base_path: components}}\n"
+        'stacks: {base_path: stacks, included_paths: ["*.yaml"], name_pattern: "{stage}"}\n',
+        "stacks/lab.yaml": "vars: {stage: lab}\ncomponents: {terraform: {part: {}}}\n",
+        "components/part/main.tf": 'variable "stage" { type = string }\n',
+    }.items():
+        (cli.cwd / name).parent.mkdir(parents=True, exist_ok=True)
+        (cli.cwd / name).write_text(text)
+    done = _full(cli, 0, "terraform", "plan", "part", "-s", "lab")
+    assert (done.exit, done.stdout) == (69, "")
+    assert "error: cannot write" in done.stderr
+    assert cli("terraform", "plan", "part", "-s", "lab").exit == 0

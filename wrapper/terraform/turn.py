@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from wrapper.errors import Interrupted
+from wrapper.errors import Interrupted, StoreError
 from wrapper.files import make_private_dir, open_lock, state_dir
 
 _PAUSE = 0.1
@@ -40,10 +40,19 @@ class Turn(NamedTuple):
             os.close(self.descriptor)
 
     def sign(self, label: str, *, beside: bool = False) -> None:
-        """Say to those who wait who holds the directory; `beside` others, only if they do not."""
+        """Say to those who wait who holds the directory; `beside` others, only if they do not.
+
+        Raises: StoreError.
+        """
         if self.descriptor >= 0 and not (beside and _is_alive(_signer(self.descriptor)[0])):
-            os.ftruncate(self.descriptor, 0)
-            os.pwrite(self.descriptor, f"{os.getpid()} {label}\n".encode(), 0)
+            try:
+                os.ftruncate(self.descriptor, 0)
+                os.pwrite(self.descriptor, f"{os.getpid()} {label}\n".encode(), 0)
+            except OSError as error:
+                raise StoreError(
+                    f"cannot write a lock of the component's directory: {error.strerror}",
+                    hint="check the disk of XDG_STATE_HOME",
+                ) from error
 
     def share(self) -> None:
         """Let runs in that change nothing; nobody gets in between that does."""
