@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 from wrapper.errors import ConfigError
 
@@ -99,6 +98,8 @@ def of_region(region: str) -> Partition | None:
 
 def of_start_url(url: str) -> Partition | None:
     """Return the partition of a portal's address, None where the address does not tell."""
+    from urllib.parse import urlsplit
+
     host = (urlsplit(url).hostname or "").lower()
     if host.endswith(".us-gov-home.awsapps.com"):
         return _GOV
