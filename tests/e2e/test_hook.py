@@ -118,9 +118,7 @@ def opened(
     def start(options: str = "", before: tuple[str, ...] = (), load: bool = True) -> Shell:
         program = tool(shell_name)
         argv = [*before, program, *START[shell_name]]
-        if (
-            shell_name == "fish"
-        ):  # its own prompt starts git
+        if shell_name == "fish":  # its own prompt starts git
             argv += ["-C", f"function fish_prompt; echo '$ '; end; {options}"]
         made = Shell(shell_name, program, cli, tmp_path, argv)
         shells.append(made)
