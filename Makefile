@@ -15,6 +15,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CONFORMANCE ?= ../shared/conformance
 JOBS ?= 2
+# Most tests wait for servers and programs: more of them at once than there are cores.
+TEST_JOBS ?= 4
 TESTS ?= tests
 SHELL_FILES = $(shell git ls-files -- 'shell/*.bash' 'completions/*.bash' '*.sh' '*.bash' .ci ':!*.py' | sort -u)
 
@@ -50,7 +52,7 @@ type: $(READY) ## mypy --strict
 	$(BIN)/mypy
 
 test: $(READY) | terraform ## the tests
-	$(BIN)/pytest -n $(JOBS) $(TESTS)
+	$(BIN)/pytest -n $(TEST_JOBS) $(TESTS)
 
 demo: $(READY) | terraform ## the main job, on an embedded AWS
 	@$(BIN)/python -m tests.fakes.demo
