@@ -49,7 +49,15 @@ def identity(config: Config, pin: Pin, world: World, root: str) -> Found:
     explicit = world.environ.get("ATMOS_IDENTITY", "")
     named = _named(explicit, use, pin)
     stack, component, why = _stack(config, pin, use, world)
-    section, layers, files = _auth(config, stack, component, world)
+    section, own, files = _auth(config, stack, component, world)
+    if own:
+        # Consent is for what feeds `auth` of atmos.yaml; a manifest could be changed behind it.
+        return Found(
+            None,
+            why=f"{why} has `auth` in its manifests, which consent does not cover",
+            stack=stack,
+        )
+    layers = config.auth_layers
     from wrapper import auth
     from wrapper.auth import selection
 
@@ -141,14 +149,12 @@ def _component(config: Config, world: World, here: str, stack: str) -> str:
 def _auth(
     config: Config, stack: str, component: str, world: World
 ) -> tuple[Mapping[str, Any], Sequence[Layer], tuple[str, ...]]:
-    """Return the merged `auth` of a stack or a component, its layers, and the files of both."""
+    """Return the merged `auth` of a stack or a component, the layers of manifests, and the files."""
     from wrapper import stacks
 
     if not stack:
-        return config.data.get("auth") or {}, config.auth_layers, ()
+        return config.data.get("auth") or {}, (), ()
     if component:
         found = stacks.component(config, world, component, stack, templates=False)
-        layers = (*config.auth_layers, *found.auth_layers)
-        return found.section.get("auth") or {}, layers, found.files
-    section, own, files = stacks.stack_auth(config, world, stack)
-    return section, (*config.auth_layers, *own), files
+        return found.section.get("auth") or {}, found.auth_layers, found.files
+    return stacks.stack_auth(config, world, stack)
