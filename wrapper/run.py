@@ -138,10 +138,10 @@ def _evaluated(
     return stacks.evaluate(component, config, world, environ, skip=skip, reader=asked, strict=True)
 
 
-def reader(config: Config, wanted: Setting | None, world: World) -> Reader:
+def reader(config: Config, wanted: Setting | None, world: World, *, masks: bool = False) -> Reader:
     """Return who reads the outputs of other components, each as that component's identity.
 
-    Signs in when first asked. Source: reference/atmos-stacks.md 3.10, 5.9.
+    Signs in when first asked. With `masks` secrets are not read, for what is only shown. Source: reference/atmos-stacks.md 3.10, 5.9.
     """
     from wrapper.stacks.others import Reader
 
@@ -157,12 +157,28 @@ def reader(config: Config, wanted: Setting | None, world: World) -> Reader:
         found: Mapping[str, str] = known[key]
         return found
 
+    def as_identity(component: Component, name: str) -> Mapping[str, str]:
+        from wrapper.auth import selection
+        from wrapper.auth.model import Setting as Wish
+
+        off = selection.wish(wanted, world)
+        if not name or (off is not None and selection.is_off(off)):
+            return environ(component)
+        key = ("identity", component.name, component.stack, name)
+        if key not in known:
+            wish = Wish(name, "the store's `identity`")
+            known[key] = sign_in(config, component, wish, world, environ=shell).environ
+        found: Mapping[str, str] = known[key]
+        return found
+
     def with_backend(component: Component) -> Component:
         from wrapper.stacks import functions
 
         if not component.section.get("backend"):
             return component
-        backend = functions.evaluate_key(component, "backend", config, world, shell, asked)
+        backend = functions.evaluate_key(
+            component, "backend", config, world, shell, asked._replace(masks=False)
+        )
         return component._replace(section={**component.section, "backend": backend})
 
     def state(component: Component) -> Mapping[str, Any] | None:
@@ -177,7 +193,7 @@ def reader(config: Config, wanted: Setting | None, world: World) -> Reader:
 
         return remote.outputs(with_backend(component), config, environ(component), world)
 
-    asked = Reader(state, outputs, environ, known, [])
+    asked = Reader(state, outputs, environ, known, [], as_identity, masks)
     return asked
 
 

@@ -48,7 +48,7 @@ def describe_dependents(
         raise UsageError("stack is required", hint="`--stack NAME`, in short `-s NAME`")
     config, world = session.config(), session.world
     templates = truth(process_templates)
-    reader = run.reader(config, session.globals.identity, world)
+    reader = run.reader(config, session.globals.identity, world, masks=True)
     own = stacks.component(config, world, component, stack, templates=templates, reader=reader)
     known: dict[Node, Component] = {}
     needs: dict[Node, tuple[Node, ...]] = {}

@@ -74,7 +74,10 @@ def describe_component(
             "`--stack <stack>` (shorthand `-s`)"
         )
     config = session.config()
-    world, reader = session.world, run.reader(config, session.globals.identity, session.world)
+    world, reader = (
+        session.world,
+        run.reader(config, session.globals.identity, session.world, masks=True),
+    )
     found = stacks.component(
         config, world, component, stack, "", templates=truth(process_templates), reader=reader
     )
@@ -115,7 +118,7 @@ def describe_stacks(
 
     session: Session = ctx.obj
     config = session.config()
-    reader = run.reader(config, session.globals.identity, session.world)
+    reader = run.reader(config, session.globals.identity, session.world, masks=True)
 
     def evaluated(one: Component) -> Component:
         return stacks.evaluate(

@@ -114,7 +114,7 @@ def _sections(
     from wrapper.stacks import overview
 
     config, world = session.config(), session.world
-    reader = run.reader(config, session.globals.identity, world)
+    reader = run.reader(config, session.globals.identity, world, masks=True)
 
     def evaluated(one: Component) -> Component:
         return stacks.evaluate(

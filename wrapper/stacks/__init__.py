@@ -24,6 +24,7 @@ class Component(NamedTuple):
 
     `manifest` and `files` are absolute. `layers` holds, lowest first, each piece of a file that
     fed the component, with its section; `auth_layers` those that say something about `auth`.
+    `secret_vars` names variables that hold what `!secret` gave.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Component(NamedTuple):
     auth_layers: tuple[Layer, ...]
     context_prefix: str
     layers: tuple[tuple[str, Source], ...] = ()
+    secret_vars: frozenset[str] = frozenset()
 
     def where(self, *keys: str) -> Location | None:
         """Return the place of a key in the file that set it last, or None."""
@@ -166,7 +168,9 @@ def evaluate(
     section = functions.evaluate(
         component, config, world, environ, skip, reader=reader, strict=strict
     )
-    return component._replace(section=section)
+    texts = reader.known.get(("secrets",)) if reader is not None else None
+    hidden = functions.holding(section.get("vars"), texts) if texts else frozenset()
+    return component._replace(section=section, secret_vars=hidden)
 
 
 def opened(

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from wrapper.errors import Location, StackError
 
+_SECONDS = 30.0
 _FACTS = {
     "account_id": "Account",
     "caller_identity_arn": "Arn",
@@ -64,17 +65,49 @@ def ask(question: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
     return answer["answer"]
 
 
+def send(method: str, url: str, headers: Mapping[str, str], **body: Any) -> Any:
+    """Return the response to a request over HTTP, asked again while the server is busy."""
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util import Retry
+
+    session = requests.Session()
+    busy = Retry(
+        total=3,
+        backoff_factor=0.5,
+        status_forcelist=(429, 500, 502, 503, 504),
+        allowed_methods=None,
+        raise_on_status=False,
+    )
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, HTTPAdapter(max_retries=busy))
+    return session.request(method, url, headers=dict(headers), timeout=_SECONDS, **body)
+
+
 def main() -> int:
     """Answer one question on stdin with JSON on stdout: `answer` or `error`."""
     import json
 
     question = json.load(sys.stdin)
     try:
-        answer = {"answer": _ANSWERS[question["what"]](question)}
+        answer = {"answer": _answer(question)}
     except Exception as error:  # noqa: BLE001  told to the parent, which knows the place
         answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())}
     json.dump(answer, sys.stdout)
     return 0
+
+
+def _answer(question: Mapping[str, Any]) -> Any:
+    what: str = question["what"]
+    if what.startswith("azure"):
+        from wrapper.stacks import azure
+
+        return azure.ANSWERS[what](question)
+    if what.startswith("gcp"):
+        from wrapper.stacks import google
+
+        return google.ANSWERS[what](question)
+    return _ANSWERS[what](question)
 
 
 def _caller(_question: Mapping[str, Any]) -> dict[str, str]:
@@ -114,13 +147,7 @@ def _s3_object(question: Mapping[str, Any]) -> str | None:
     if arn:
         more = {"ExternalId": role["external_id"]} if role.get("external_id") else {}
         name = role.get("session_name") or "atmos-wrap"
-        sts = session.client("sts", endpoint_url=endpoints.get("sts"))
-        given = sts.assume_role(RoleArn=arn, RoleSessionName=name, **more)["Credentials"]
-        keys = {
-            "aws_access_key_id": given["AccessKeyId"],
-            "aws_secret_access_key": given["SecretAccessKey"],
-            "aws_session_token": given["SessionToken"],
-        }
+        keys = _role(session.client("sts", endpoint_url=endpoints.get("sts")), arn, name, **more)
     path_style = backend.get("use_path_style") or backend.get("force_path_style")
     client = session.client(
         "s3",
@@ -138,11 +165,80 @@ def _s3_object(question: Mapping[str, Any]) -> str | None:
     return text
 
 
+def _role(sts: Any, arn: str, name: str, **more: str) -> dict[str, str]:
+    """Return the keys of a session of a role, as a client of boto3 takes them."""
+    given = sts.assume_role(RoleArn=arn, RoleSessionName=name, **more)["Credentials"]
+    return {
+        "aws_access_key_id": given["AccessKeyId"],
+        "aws_secret_access_key": given["SecretAccessKey"],
+        "aws_session_token": given["SessionToken"],
+    }
+
+
+def _of_store(service: Literal["ssm", "secretsmanager"], question: Mapping[str, Any]) -> Any:
+    """Return the client of a store, in the role that it names for reading or writing."""
+    import boto3
+
+    options = question["options"]
+    region = str(options["region"])
+    endpoint = options.get("endpoint") or options.get("endpoint_url") or None
+    session = boto3.session.Session(region_name=region)
+    writes = question["what"].endswith(" put")
+    arn = options.get("write_role_arn" if writes else "read_role_arn")
+    keys: dict[str, Any] = {}
+    if arn and service == "ssm":
+        keys = _role(session.client("sts", endpoint_url=endpoint), str(arn), "atmos-ssm-session")
+    return session.client(service, endpoint_url=endpoint, **keys)
+
+
+def _parameter(question: Mapping[str, Any]) -> str | None:
+    client = _of_store("ssm", question)
+    try:
+        found = client.get_parameter(Name=question["name"], WithDecryption=True)
+    except client.exceptions.ParameterNotFound:
+        return None
+    text: str = found["Parameter"]["Value"]
+    return text
+
+
+def _put_parameter(question: Mapping[str, Any]) -> None:
+    _of_store("ssm", question).put_parameter(
+        Name=question["name"],
+        Value=question["text"],
+        Type="SecureString" if question["secret"] else "String",
+        Overwrite=True,
+    )
+
+
+def _secret(question: Mapping[str, Any]) -> str | None:
+    client = _of_store("secretsmanager", question)
+    try:
+        found = client.get_secret_value(SecretId=question["name"])
+    except client.exceptions.ResourceNotFoundException:
+        return None
+    if "SecretString" not in found:
+        raise ValueError(f"the secret {question['name']} holds bytes, not text")
+    text: str = found["SecretString"]
+    return text
+
+
+def _put_secret(question: Mapping[str, Any]) -> None:
+    client = _of_store("secretsmanager", question)
+    try:
+        client.put_secret_value(SecretId=question["name"], SecretString=question["text"])
+    except client.exceptions.ResourceNotFoundException:
+        client.create_secret(Name=question["name"], SecretString=question["text"])
+
+
 _ANSWERS = {
     "caller": _caller,
     "region": _region,
     "organization_id": _organization,
     "s3": _s3_object,
+    "aws/ssm get": _parameter,
+    "aws/ssm put": _put_parameter,
+    "aws/asm get": _secret,
+    "aws/asm put": _put_secret,
 }
 
 

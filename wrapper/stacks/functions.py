@@ -64,6 +64,20 @@ def evaluate_key(
     return _value(component.section[key], run, (key,))
 
 
+def holding(variables: Any, texts: set[str]) -> frozenset[str]:
+    """Return the names of the variables within which one of some texts stands."""
+
+    def holds(value: Any) -> bool:
+        if isinstance(value, dict):
+            return any(map(holds, value.values()))
+        if isinstance(value, list):
+            return any(map(holds, value))
+        return isinstance(value, str) and any(text in value for text in texts)
+
+    given = variables if isinstance(variables, dict) else {}
+    return frozenset(name for name, value in given.items() if holds(value))
+
+
 def _value(value: Any, run: _Run, keys: tuple[str, ...]) -> Any:
     if isinstance(value, str):
         return _call(value, run, keys) if value.startswith("!") else value
@@ -232,6 +246,26 @@ def _outputs(how: str) -> Callable[[str, _Run, tuple[str, ...]], Any]:
     return run_it
 
 
+def _store(name: str) -> Callable[[str, _Run, tuple[str, ...]], Any]:
+    def run_it(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
+        from wrapper.stacks import stored
+
+        ask = stored.value if name == "store" else stored.own_value
+        return ask(argument, run.component, run.config, run.reader, run.component.where(*keys))
+
+    return run_it
+
+
+def _secret(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
+    from wrapper.stacks import stored
+
+    def evaluated(text: str, own: tuple[str, ...]) -> Any:
+        return _value(text, run, own)
+
+    at = run.component.where(*keys)
+    return stored.secret(argument, run.component, run.config, run.reader, at, evaluated)
+
+
 def _aws(fact: str) -> Callable[[str, _Run, tuple[str, ...]], Any]:
     def run_it(_argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
         from wrapper.stacks import cloud
@@ -255,6 +289,9 @@ _KNOWN: dict[str, Callable[[str, _Run, tuple[str, ...]], Any]] = {
     "!labels.values": _metadata("labels", "values"),
     "!terraform.state": _outputs("state"),
     "!terraform.output": _outputs("output"),
+    "!store": _store("store"),
+    "!store.get": _store("store.get"),
+    "!secret": _secret,
     **{
         f"!aws.{fact}": _aws(fact)
         for fact in (

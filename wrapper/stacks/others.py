@@ -20,8 +20,9 @@ class Reader(NamedTuple):
     """Reads results of components, each as its own identity; given by who knows identities.
 
     `state` and `outputs` return the outputs, None when the component has no state yet. `environ`
-    returns the environment that a component's identity works in. `known` keeps what was read,
-    `chain` names the components being looked at, outermost first.
+    returns the environment that a component's identity works in, `as_identity` that of another
+    identity that is named. With `masks` secrets are not read. `known` keeps what was read, `chain` names the components being looked
+    at, outermost first.
     """
 
     state: Callable[[Component], Mapping[str, Any] | None]
@@ -29,18 +30,20 @@ class Reader(NamedTuple):
     environ: Callable[[Component], Mapping[str, str]]
     known: dict[tuple[str, ...], Any]
     chain: list[tuple[str, str, Location | None]]
+    as_identity: Callable[[Component, str], Mapping[str, str]]
+    masks: bool = False
 
 
 def nobody() -> Reader:
     """Return a reader for where nothing can be asked."""
 
-    def refuse(component: Component) -> Any:
+    def refuse(component: Component, _identity: str = "") -> Any:
         raise StackError(
             f'the outputs of "{component.name}" in "{component.stack}" cannot be read here',
             at=Location(component.manifest, 1, 1),
         )
 
-    return Reader(refuse, refuse, refuse, {}, [])
+    return Reader(refuse, refuse, refuse, {}, [], refuse)
 
 
 def enter(reader: Reader, name: str, stack: str, at: Location | None) -> None:

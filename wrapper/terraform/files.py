@@ -95,14 +95,15 @@ def varfile(
 ) -> tuple[bytes, dict[str, str]]:
     """Return the content of the varfile, and the variables that go by `TF_VAR_…` instead.
 
-    A variable that the module in the directory `path` declares sensitive stays out of the file.
+    A variable that the module in the directory `path` declares sensitive, or that holds a secret, stays out.
     Raises: StackError for a value that JSON cannot hold.
     Source: reference/atmos-stacks.md 5.3.
     """
     values = component.section.get("vars") or {}
     hidden: dict[str, str] = {}
-    if _masking(config) and not with_secrets:
-        for name in variables.sensitive(path):
+    if not with_secrets:
+        sensitive = variables.sensitive(path) if _masking(config) else frozenset()
+        for name in sensitive | component.secret_vars:
             if values.get(name) is not None:
                 value = values[name]
                 hidden[f"TF_VAR_{name}"] = value if isinstance(value, str) else gojson.dumps(value)

@@ -37,6 +37,10 @@ def state_outputs(
         text = _local(component, config, backend, name)
     elif kind == "s3":
         text = _s3(backend, name, environ)
+    elif kind == "gcs":
+        text = _gcs(backend, name, environ)
+    elif kind == "azurerm":
+        text = _azurerm(backend, name, environ)
     else:
         raise StackError(
             f"the state of a {kind} backend cannot be read directly",
@@ -79,6 +83,39 @@ def _s3(backend: Mapping[str, Any], name: str, environ: Mapping[str, str]) -> st
     if not backend.get("bucket"):
         raise StackError("the s3 backend names no bucket")
     text: str | None = cloud.ask({"what": "s3", "backend": backend, "key": key}, environ)
+    return text
+
+
+def _gcs(backend: Mapping[str, Any], name: str, environ: Mapping[str, str]) -> str | None:
+    import posixpath
+
+    from wrapper.stacks import cloud
+
+    prefix = str(backend.get("prefix") or "").lstrip("/")
+    path = posixpath.normpath(posixpath.join(prefix, f"{name}.tfstate"))
+    if not backend.get("bucket"):
+        raise StackError("the gcs backend names no bucket")
+    question = {"what": "gcp state", "backend": backend, "name": path}
+    text: str | None = cloud.ask(question, environ)
+    return text
+
+
+def _azurerm(backend: Mapping[str, Any], name: str, environ: Mapping[str, str]) -> str | None:
+    """Return the text of a state.
+
+    Terraform writes the state of a workspace below the key and `env:`; what Atmos looks for,
+    `env:/WORKSPACE/KEY`, is never there. Source: the azurerm backend of Terraform.
+    """
+    from wrapper.stacks import cloud
+
+    for key in ("storage_account_name", "container_name", "key"):
+        if not backend.get(key):
+            raise StackError(f"the azurerm backend has no {key}")
+    path = str(backend["key"])
+    if name != _DEFAULT:
+        path = f"{path}env:{name}"
+    question = {"what": "azure state", "backend": backend, "name": path}
+    text: str | None = cloud.ask(question, environ)
     return text
 
 

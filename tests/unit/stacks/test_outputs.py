@@ -68,7 +68,7 @@ def asked(repo: Repo, *, strict: bool = False) -> dict[str, Any]:
             return remote.state_outputs(one, loaded, world.environ)
 
         counted: list[str] = []
-        reader = Reader(state, state, lambda _one: world.environ, {}, [])
+        reader = Reader(state, state, lambda _one: world.environ, {}, [], lambda *_: world.environ)
         found = stacks.component(loaded, world, "c", "dev", reader=reader)
         done = stacks.evaluate(found, loaded, world, world.environ, reader=reader, strict=strict)
         assert len(counted) <= 2  # once for each of the two functions
