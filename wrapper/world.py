@@ -29,6 +29,8 @@ class World(NamedTuple):
     asks: bool = True
     # True where a person wants to sign in although somebody is signed in (`auth login --force`).
     anew: bool = False
+    # True where a command was typed that may fetch what the user allowed: never at a prompt, on Tab.
+    fetches: bool = False
     # Seconds since the command was started.
     age: Callable[[], float] = float
 
