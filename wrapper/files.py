@@ -116,6 +116,19 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
     """
     make_private_dir(os.path.dirname(path))
     _sweep(path)
+    _replace(path, data, mode, durable=True)
+
+
+def write_cache(path: str, data: bytes) -> None:
+    """Write a file of CACHE, without waiting for the disk: readers see the old content or the new.
+
+    After a loss of power it may be empty or torn: whoever reads it must notice. Raises: StoreError.
+    """
+    make_private_dir(os.path.dirname(path))
+    _replace(path, data, 0o600, durable=False)
+
+
+def _replace(path: str, data: bytes, mode: int, *, durable: bool) -> None:
     temporary = f"{path}.{os.getpid()}.{time.monotonic_ns():x}.tmp"
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
@@ -124,7 +137,8 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
                 os.fchmod(stream.fileno(), mode)
                 stream.write(data)
                 stream.flush()
-                os.fsync(stream.fileno())
+                if durable:
+                    os.fsync(stream.fileno())
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)

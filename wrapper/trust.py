@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wrapper import files, owners
+from wrapper import files, owners, sha256
 from wrapper.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
@@ -178,7 +177,7 @@ def prune(world: World) -> list[str]:
 def digest(closure: Closure) -> str:
     """Return the name of a content: paths and digests of all its files."""
     canonical = json.dumps([_FORMAT, sorted(_named(closure).items())], separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return sha256.hexdigest(canonical.encode())
 
 
 def prefix_file(world: World) -> str:
@@ -201,7 +200,7 @@ def _dir(world: World) -> str:
 
 def _store(world: World, root: str) -> str:
     """Return the file for a directory, the same for all spellings that a disk may take for one."""
-    name = hashlib.sha256(os.fsencode(owners.folded(root))).hexdigest()
+    name = sha256.hexdigest(os.fsencode(owners.folded(root)))
     return os.path.join(_dir(world), f"{name}.json")
 
 

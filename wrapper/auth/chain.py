@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wrapper import files, ui
+from wrapper import files, sha256, ui
 from wrapper.auth import kinds, references, rules, sessions
 from wrapper.auth.lookup import follow
 from wrapper.auth.model import NOT_SIGNED, USED, Auth, Credential, Entry, Link
@@ -104,7 +103,7 @@ def keys(steps: Sequence[Entry], realm: str, environ: Mapping[str, str]) -> tupl
 
 def _digest(inputs: Sequence[Any]) -> str:
     text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return sha256.hexdigest(text.encode())
 
 
 def plain(value: Any, *, places: bool = False) -> Any:

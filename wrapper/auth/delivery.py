@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wrapper import files
+from wrapper import files, sha256
 from wrapper.auth import sessions
 from wrapper.errors import NeedsLogin, UsageError, WrapError
 
@@ -142,9 +142,7 @@ def _directory(
 
     Raises: StoreError where somebody else could change them: programs trust their AWS configuration.
     """
-    import hashlib
-
-    digest = hashlib.sha256()
+    digest = sha256.new()
     for part in (label.encode(), *content.values()):
         digest.update(len(part).to_bytes(8, "big") + part)
     realm = sessions.realm_dir(world.environ, auth.realm)
@@ -215,8 +213,6 @@ def _pointers(auth: Auth, world: World) -> tuple[str, dict[str, bytes]]:
 
 def _chain(auth: Auth, name: str, world: World) -> tuple[str, dict[str, Any]]:
     """Return the handle of an identity's chain and its snapshot; a faulty chain tells its fault."""
-    import hashlib
-
     from wrapper.auth import chain
 
     try:
@@ -227,7 +223,7 @@ def _chain(auth: Auth, name: str, world: World) -> tuple[str, dict[str, Any]]:
         fault = f'identity "{name}" has nothing to hand out'
     except WrapError as error:
         fault = error.message
-    handle = hashlib.sha256(name.encode()).hexdigest()
+    handle = sha256.hexdigest(name.encode())
     return handle, {"identity": name, "error": fault}
 
 

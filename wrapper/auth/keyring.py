@@ -6,13 +6,12 @@ Source: reference/atmos-auth.md 5.8, 4.4.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-from wrapper import files
+from wrapper import files, sha256
 from wrapper.errors import ConfigError, NeedsLogin, StoreError
 from wrapper.world import World
 
@@ -151,7 +150,7 @@ class _File:
         self.world = world
 
     def _path(self, name: str) -> str:
-        digest = hashlib.sha256(name.encode()).hexdigest()
+        digest = sha256.hexdigest(name.encode())
         return os.path.join(self.settings.path, f"{digest}.json")
 
     def read(self, name: str) -> str | None:
@@ -212,6 +211,8 @@ class _File:
         return files.remove(self._path(name))
 
     def _key(self, salt: bytes) -> bytes:
+        import hashlib
+
         return hashlib.scrypt(self._password().encode(), salt=salt, dklen=32, **_COST)
 
     def _password(self) -> str:

@@ -173,6 +173,8 @@ def refresh(spec: Spec, token: Credential, world: World) -> None:  # noqa: ARG00
 
 def settle(world: World) -> None:
     """Give the lists that are being made a moment, and tell what went wrong with them."""
+    if not _running:
+        return
     import subprocess
 
     while _running:

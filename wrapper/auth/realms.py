@@ -5,11 +5,12 @@ Source: reference/atmos-auth.md 5.2, design 7.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from wrapper import sha256
 
 
 def of(
@@ -22,7 +23,7 @@ def of(
     if not wanted:
         if not config_dir:
             return "default", "default", ""
-        digest = hashlib.sha256(os.fsencode(os.path.realpath(config_dir))).hexdigest()
+        digest = sha256.hexdigest(os.fsencode(os.path.realpath(config_dir)))
         return digest[:16], "auto", ""
     fault = fault_of(wanted)
     where = "ATMOS_AUTH_REALM" if source == "env" else "auth.realm"

@@ -10,6 +10,7 @@ import stat
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from wrapper import sha256
 from wrapper.errors import ConfigError, Location
 
 SUPPORTED = (
@@ -86,11 +87,9 @@ def read_bytes(path: str, around: Surroundings) -> bytes:
     Raises: ConfigError also for a pipe or a device, and for a file that is other than it was a
     moment ago.
     """
-    import hashlib
-
     content, status = _opened(path)
     if around.seen is not None:
-        found = Seen(hashlib.sha256(content).hexdigest(), status)
+        found = Seen(sha256.hexdigest(content), status)
         if around.seen.setdefault(path, found).digest != found.digest:
             raise ConfigError("the file changed while it was read", at=path, hint="try again")
     return content

@@ -1,5 +1,6 @@
 """Parsed configuration files, kept between runs so that most of them need no YAML parser.
 
+It is a cache: a torn text is no JSON, and as good as none.
 Only what parsing alone gives is kept, never what a function gave: `!env X` is stored as that. Not
 stored are files with a secret in clear, and those whose functions do more than look something up.
 """
@@ -11,7 +12,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wrapper import __version__, files
+from wrapper import __version__, files, sha256
 from wrapper.errors import Location, StoreError, WrapError
 
 if TYPE_CHECKING:
@@ -86,9 +87,7 @@ def _store(path: str, cache_dir: str) -> str:
 
 
 def _key(path: str, text: bytes) -> list[Any]:
-    import hashlib
-
-    return [_FORMAT, __version__, path, hashlib.sha256(text).hexdigest()]
+    return [_FORMAT, __version__, path, sha256.hexdigest(text)]
 
 
 def _stored(store: str, key: list[Any]) -> _Stored | None:
@@ -123,7 +122,7 @@ def _keep(store: str, key: list[Any], path: str, text: bytes) -> None:
         for keys, at in yamlio.places(text, path, ("auth",), _DEPTH).items()
     }
     try:
-        files.write_atomic(store, json.dumps([key, data, places]).encode())
+        files.write_cache(store, json.dumps([key, data, places]).encode())
     except (StoreError, ValueError, RecursionError):
         return
 

@@ -112,7 +112,7 @@ def keep(answer: Answer, shell: str, directory: str, environ: Mapping[str, str],
         return text(answer, shell, "")
     found = text(answer, shell, stamp)
     try:
-        files.write_atomic(stamp, found.encode("utf-8", "surrogateescape"))
+        files.write_cache(stamp, found.encode("utf-8", "surrogateescape"))
         os.utime(stamp, (at - _GRAIN, at - _GRAIN))
     except (StoreError, OSError, ValueError):
         return text(answer, shell, "")

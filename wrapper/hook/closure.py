@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from wrapper import trust
+from wrapper import sha256, trust
 from wrapper.errors import ConfigError
 from wrapper.hook import pin
 
@@ -162,7 +161,7 @@ def _marked(value: Any, given: set[str], *, secret: bool) -> Any:
         return value
     if text in given:
         return _FROM_VARIABLE
-    return f"(secret {hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:12]})"
+    return f"(secret {sha256.hexdigest(text.encode('utf-8', 'surrogatepass'))[:12]})"
 
 
 def _dotted(keys: tuple[str, ...]) -> str:

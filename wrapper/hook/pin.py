@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from wrapper import sha256
 from wrapper.errors import ConfigError, Location, UsageError, near
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def read(path: str, world: World) -> Pin:
         _text(found, "identity", path, data),
         _names(found, path, data),
         _text(found, "stack", path, data),
-        hashlib.sha256(data).hexdigest(),
+        sha256.hexdigest(data),
     )
 
 
