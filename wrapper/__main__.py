@@ -59,6 +59,14 @@ def _dispatch(argv: list[str], world: outside.World) -> int:
         from wrapper import hook
 
         return hook.hook_use(argv[1:], world)
+    if first == "prompt":
+        from wrapper.cli import prompt
+
+        return prompt.main(argv, world)
+    if first == "hook-export":
+        from wrapper.hook import export
+
+        return export.main(argv[1:], world)
     if first == "provision-identities":
         from wrapper.auth import provisioned
 

@@ -22,13 +22,16 @@ def register(app: typer.Typer) -> None:
     @app.command("hook")
     def hook(
         ctx: typer.Context,
-        shell: Annotated[str, typer.Argument(help="bash, zsh or fish.")] = "",
+        shell: Annotated[str, typer.Argument(help="bash, zsh, fish, direnv or mise.")] = "",
         check: Annotated[bool, typer.Option("--check", help="Say whether it is at work.")] = False,
     ) -> None:
         """Print the shell's hook: eval "$(atmos-wrap hook zsh)"."""
         session: Session = ctx.obj
         if check:
             raise typer.Exit(_check(session.world))
+        if shell == "mise":
+            session.world.stdout.write(os.path.dirname(_path("mise/metadata.lua")) + "\n")
+            return
         session.world.stdout.write(script(shell or _surrounding(), session.world))
 
     @app.command("status")
@@ -47,16 +50,17 @@ def register(app: typer.Typer) -> None:
     def prompt(
         ctx: typer.Context,
         form: Annotated[
-            str, typer.Option("--format", help="{identity} {mark} {left} {stack}.")
-        ] = "{identity}{mark}",
+            str, typer.Option("--format", help="Text with {identity}, {mark}, {left}, and others.")
+        ] = "",
+        marked: Annotated[
+            str, typer.Option("--production", help="The text where the identity is production.")
+        ] = "",
     ) -> None:
         """Print the identity of this directory for a prompt; nothing where there is none."""
         session: Session = ctx.obj
-        from wrapper.hook import evaluate
+        from wrapper.cli import prompt as text
 
-        line = prompt_line(evaluate.look(session.world), form, session.world)
-        if line:
-            session.world.stdout.write(line + "\n")
+        raise typer.Exit(text.show(form, marked, session.world))
 
     for name, text in (
         ("use", "Use a stack or an identity in this shell (`-`: the one before)."),
@@ -84,8 +88,11 @@ def script(shell: str, world: World) -> str:
     """
     from wrapper.hook import answer
 
+    if shell == "direnv":
+        return _source("direnv.sh").replace("'@PYTHON@'", answer.quoted("bash", sys.executable))
     if shell not in answer.SHELLS:
-        raise UsageError(f"there is no hook for {shell}", hint=f"one of {', '.join(answer.SHELLS)}")
+        known = ", ".join((*answer.SHELLS, "direnv", "mise"))
+        raise UsageError(f"there is no hook for {shell}", hint=f"one of {known}")
     text = _source(f"atmos-wrap.{shell}")
     texts = answer.home(world.environ, shell)
     for mark, value in (("@PYTHON@", sys.executable), ("@TEXTS@", texts)):
@@ -96,13 +103,17 @@ def script(shell: str, world: World) -> str:
 
 
 def _source(name: str) -> str:
-    """Return one of the shell files: beside the package in a clone, in it in a wheel."""
+    with open(_path(name), encoding="utf-8") as stream:
+        return stream.read()
+
+
+def _path(name: str) -> str:
+    """Return the path of one of the shell files: beside the package in a clone, in it in a wheel."""
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     for directory in (os.path.join(package, "_shell"), os.path.join(package, "..", "shell")):
-        path = os.path.join(directory, name)
+        path = os.path.normpath(os.path.join(directory, name))
         if os.path.exists(path):
-            with open(path, encoding="utf-8") as stream:
-                return stream.read()
+            return path
     raise StoreError(f"the installation lacks {name}", hint="install atmos-wrap again")
 
 
@@ -166,24 +177,3 @@ def described(view: View, world: World) -> dict[str, Any]:
         told["signed in"] = "yes" if view.signed_in else f"no: atmos-wrap auth login {found.name}"
         told["until"] = status.expiry(view.expires, world.now())
     return told
-
-
-def prompt_line(view: View, form: str, world: World) -> str:
-    """Return a prompt's text. Raises: UsageError for a field that is not known."""
-    from wrapper import ui
-    from wrapper.hook import evaluate
-
-    if view.found is None or not view.found.name:
-        return ""
-    left = max(0, int(view.expires - world.now())) // 60 if view.expires else 0
-    fields = {
-        "identity": ui.escape(view.found.name),
-        "mark": evaluate.prompt(view)[len(ui.escape(view.found.name)) :],
-        "left": f"{left // 60}h{left % 60:02d}m" if view.expires else "",
-        "stack": ui.escape(view.found.stack),
-    }
-    try:
-        return form.format(**fields)
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        known = " ".join(f"{{{name}}}" for name in fields)
-        raise UsageError(f"--format: {form} is no format", hint=f"fields: {known}") from error

@@ -31,7 +31,7 @@ class View(NamedTuple):
     """What is known of a directory; None and empty where it was not come to.
 
     `fault` is why there is no answer; `signed_in` whether the identity has a session, `expires` its
-    end in seconds since the epoch, None for never.
+    end in seconds since the epoch, None for never; `principal` who it was last, an ARN or the like.
     """
 
     config: Config | None = None
@@ -43,6 +43,7 @@ class View(NamedTuple):
     signed_in: bool = False
     expires: float | None = None
     session: str = ""
+    principal: str = ""
     fault: WrapError | None = None
 
     @property
@@ -114,11 +115,14 @@ def _session(view: View, auth: Auth, name: str, world: World) -> View:
         session=sessions.path(realm, key),
         signed_in=alive,
         expires=stored.expires if stored is not None and alive else None,
+        principal=stored.principal if stored is not None else "",
     )
 
 
 def answer(view: View, world: World) -> Answer:
     """Return what the shell is told of a view."""
+    from wrapper.hook import prompt
+
     directory = world.cwd
     said = _say(view)
     if view.closure is None:
@@ -139,7 +143,7 @@ def answer(view: View, world: World) -> Answer:
     elif view.session:
         watch.append(view.session)
     if view.delta is not None and view.found is not None:
-        values = {**view.delta.set, "ATMOS_WRAP_PROMPT": prompt(view)}
+        values = {**view.delta.set, **prompt.values(view)}
         if view.found.pinned:
             values["ATMOS_WRAP_IDENTITY"] = view.found.name
         unset = view.delta.unset
@@ -188,27 +192,6 @@ def _marks(directory: str, root: str) -> Iterator[str]:
         if here in (root, os.path.dirname(here)):
             return
         here = os.path.dirname(here)
-
-
-def prompt(view: View) -> str:
-    """Return the text for a prompt: the identity, `!` for production, `?` for signed out."""
-    from wrapper import ui
-
-    if view.found is None or not view.found.name:
-        return ""
-    marks = ("!" if production(view) else "") + ("" if view.signed_in else "?")
-    return ui.escape(view.found.name) + marks
-
-
-def production(view: View) -> bool:
-    """Say whether the identity matches `wrap.production`, a pattern or a list of them."""
-    import fnmatch
-
-    wrap = view.config.data.get("wrap") if view.config is not None else None
-    given = wrap.get("production") if isinstance(wrap, dict) else None
-    patterns = given if isinstance(given, list) else [given]
-    name = view.found.name if view.found is not None else ""
-    return any(isinstance(one, str) and fnmatch.fnmatchcase(name, one) for one in patterns)
 
 
 def _say(view: View) -> str:
