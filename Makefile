@@ -18,7 +18,7 @@ JOBS ?= 2
 # Most tests wait for servers and programs: more of them at once than there are cores.
 TEST_JOBS ?= 4
 TESTS ?= tests
-SHELL_FILES = $(shell git ls-files -- 'shell/*.bash' 'completions/*.bash' '*.sh' '*.bash' .ci ':!*.py' | sort -u)
+SHELL_FILES = $(shell git ls-files -- 'shell/*.bash' 'completions/*.bash' '*.sh' '*.bash' .ci ':!*.py' ':!*.json' | sort -u)
 
 .PHONY: help install lint format type test demo bench fuzz conformance wheel constraints clean terraform
 
