@@ -77,14 +77,15 @@ def _after(
     found = [one for one, before in needs.items() if node in before and one not in way]
     return [
         {
-            **_shown(known[one], config),
+            **shown(known[one], config),
             "dependents": _after(one, known, needs, config, (*way, one)),
         }
         for one in sorted(found, key=lambda one: (one.stack, one.component))
     ]
 
 
-def _shown(component: Component, config: Config) -> dict[str, Any]:
+def shown(component: Component, config: Config) -> dict[str, Any]:
+    """Return what lists of components show of one."""
     variables = component.section.get("vars") or {}
     info = component.section.get("component_info") or {}
     path = str(info.get("component_path") or "")
@@ -96,7 +97,7 @@ def _shown(component: Component, config: Config) -> dict[str, Any]:
         "component_type": component.kind,
         "component_path": path,
         "stack": component.stack,
-        "stack_slug": f"{component.stack}-{component.name}",
+        "stack_slug": f"{component.stack}-{component.name.replace('/', '-')}",
         "included_in_dependents": False,
         **context,
     }

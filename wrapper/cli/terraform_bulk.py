@@ -51,7 +51,7 @@ def read(
         components=several(last.get("components")),
         query=last.get("query", ""),
         tags=several(last.get("tags")),
-        labels=tuple(_label(pair) for pair in several(last.get("labels"))),
+        labels=tuple(label(pair) for pair in several(last.get("labels"))),
         dependencies=_depth("include-dependencies", last),
         dependents=_depth("include-dependents", last),
         max_concurrency=_number("max-concurrency", last.get("max-concurrency", "1"), 1),
@@ -144,7 +144,8 @@ def _one_of(name: str, given: Mapping[str, str], usual: str, other: str) -> bool
     return text == other
 
 
-def _label(pair: str) -> tuple[str, str]:
+def label(pair: str) -> tuple[str, str]:
+    """Return a label's key and value. Raises: UsageError."""
     key, equals, value = pair.partition("=")
     if not equals:
         raise UsageError(f'the label "{pair}" has no value', hint="write --labels key=value")
