@@ -312,9 +312,13 @@ def steps_as(
     Raises: StackError, ConfigError, UsageError, ToolMissing.
     """
     from wrapper import ui
-    from wrapper.terraform import guard, steps
+    from wrapper.terraform import files, guard, steps
 
     component, environ = as_identity(ready, config, component, world, shell, invocation)
+    if files.is_provided(component, config):
+        from wrapper.terraform import workdir
+
+        workdir.provision(component, config, world)
     todo = steps.prepare(component, config, invocation, environ, world.cwd)
     accept = invocation.accept_state_change
     guard.check(component, config, world.environ, invocation.subcommand, accept=accept)

@@ -18,7 +18,8 @@ COMMANDS = {
     "auth": ("auth",),
     "deactivate": ("shell",),
     "deny": ("trust",),
-    "describe": ("show", "stacks", "dependents"),
+    "fetch": ("fetch",),
+    "describe": ("show", "stacks", "dependents", "affected"),
     "hook": ("shell",),
     "list": ("show", "stacks", "values", "auth"),
     "profile": ("show",),
@@ -33,8 +34,13 @@ COMMANDS = {
     "why": ("why",),
     "workflow": ("workflow",),
 }
-MODULES = ("auth", "show", "stacks", "values", "dependents", "why", "trust", "shell", "workflow")
+MODULES = ("auth", "fetch", "show", "stacks", "values", "dependents", "affected", "why", "trust", "shell", "workflow")
 # Commands that hand the rest of the line to another program; they never meet Typer.
+# Commands that a shell may call, or that only look: what is on the net is not fetched for them.
+LOOKING = (
+    "allow", "completion", "deactivate", "deny", "hook", "list", "profile", "prompt", "reload",
+    "revoke", "status", "trust", "use", "version",
+)  # fmt: skip
 PROGRAMS = ("exec", "aws", "gcloud", "az", "kubectl", "atmos")
 
 
@@ -44,6 +50,7 @@ def main(argv: Sequence[str], world: World) -> int:
     word = argv[at] if at is not None else ""
     if at is not None and word == "help":
         return main([*argv[:at], *argv[at + 1 :], "--help"], world)
+    world = world._replace(fetches=word not in LOOKING)
     if word in args.TERRAFORM:
         from wrapper.cli import terraform
 
@@ -63,6 +70,7 @@ def _typer(word: str, rest: list[str], given: args.Globals, world: World) -> int
     import typer
     from typer.exceptions import TyperException
 
+    from wrapper.cli import booleans
     from wrapper.cli.session import Session
 
     if word and word not in COMMANDS:
@@ -73,6 +81,7 @@ def _typer(word: str, rest: list[str], given: args.Globals, world: World) -> int
             return custom.main(rest, given, config, world)
         raise UsageError(f'unknown command "{word}"', hint=_advice(word))
     command = typer.main.get_command(build(word))
+    rest = booleans.plain(command, rest)
     after: list[str] = []
     if rest[:2] == ["auth", "shell"] and "--" in rest:
         # Typer would take `--` away, and with it the difference between a shell and its arguments.

@@ -199,7 +199,16 @@ class _Load:
         return data
 
     def _tree(self, path: str, anchors: tuple[str, str]) -> files.Tree:
-        return files.read_tree(path, self._read, anchors, self.warnings.append)
+        return files.read_tree(path, self._read, anchors, self.warnings.append, fetch=self._fetched)
+
+    def _fetched(self, entry: str, path: str) -> list[str]:
+        """Return the files that a remote import brings. Raises: ConfigError, NotFetched."""
+        from wrapper.remote import store as remote
+
+        address = remote.parse(entry, path)
+        world = self.world._replace(fetches=self.world.fetches and not self.options.passive)
+        found = remote.tree(address, world, at=path)
+        return remote.config_files(found, address, path)
 
     def _main_file(self, source: files.Source) -> None:
         data = self._read(source.path)
@@ -296,6 +305,7 @@ def _with_atmos_variables(environ: Mapping[str, str], data: Mapping[str, Any]) -
     if not isinstance(section, Mapping):
         return environ
     ours = {k: env_text(v) for k, v in section.items() if k.startswith("ATMOS_") and v is not None}
+    ours.pop("ATMOS_WRAP_SOURCES", None)  # what is trusted is never read from a repository
     return {**ours, **environ} if ours else environ
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from wrapper.errors import ConfigError
+from wrapper.remote import is_remote
 
 SYSTEM_DIR = "/usr/local/etc/atmos"
 _NAMES = ("atmos.yaml", "atmos.yml")
@@ -16,6 +17,8 @@ _MAX_DEPTH = 10
 
 # Reads one file: absolute path -> its data with schema keys in lower case.
 Reader = Callable[[str], dict[str, Any]]
+# Gives the files that a remote address in a file brings, lowest first.
+Fetch = Callable[[str, str], list[str]]
 
 
 class Source(NamedTuple):
@@ -132,18 +135,20 @@ def read_tree(
     anchors: tuple[str, str],
     warn: Callable[[str], None],
     trail: tuple[str, ...] = (),
+    fetch: Fetch | None = None,
 ) -> Tree:
     """Read a file and everything that it imports.
 
     `anchors` are the directories for plain paths and for those that begin with a dot. An import
-    that does not exist is a warning. Raises: ConfigError for a cycle or more than ten levels.
+    that does not exist is a warning; `fetch` gives the files of a remote one. Raises: ConfigError for a cycle or more than ten levels.
     Source: reference/atmos-stacks.md 1.3.
     """
     trail = (*trail, path)
     data = read(path)
     imports: list[Tree] = []
     for entry in _entries(data.get("import"), path):
-        targets = _targets(entry, anchors, path)
+        remote = fetch is not None and ("://" in entry or "::" in entry or is_remote(entry))
+        targets = fetch(entry, path) if remote and fetch else _targets(entry, anchors)
         if not targets:
             warn(f"{path}: the import {entry} matches no file")
         for target in targets:
@@ -152,7 +157,7 @@ def read_tree(
                 raise ConfigError(f"files import each other: {chain}", at=path)
             if len(trail) > _MAX_DEPTH:
                 raise ConfigError(f"imports are nested more than {_MAX_DEPTH} deep", at=path)
-            imports.append(read_tree(target, read, anchors, warn, trail))
+            imports.append(read_tree(target, read, anchors, warn, trail, fetch))
     return Tree(path, data, tuple(imports))
 
 
@@ -195,13 +200,7 @@ def _entries(value: Any, path: str) -> list[str]:
     return [entry for entry in entries if entry]
 
 
-def _targets(entry: str, anchors: tuple[str, str], path: str) -> list[str]:
-    if "://" in entry or "::" in entry or entry.startswith("git@"):
-        raise ConfigError(
-            f"remote imports are not supported: {entry}",
-            at=path,
-            hint="vendor the file into the repository and import its path",
-        )
+def _targets(entry: str, anchors: tuple[str, str]) -> list[str]:
     plain, dotted = anchors
     target = os.path.normpath(os.path.join(dotted if entry.startswith(".") else plain, entry))
     if os.path.isdir(target):

@@ -63,18 +63,6 @@ class Address(NamedTuple):
         return f"{self.source}{f'//{self.subdir}' if self.subdir else ''}{version}"
 
 
-def is_remote(path: str) -> bool:
-    """Say whether an import names something on the net. Source: reference/atmos-stacks.md 3.4."""
-    if path.startswith(("/", "./", "../")):
-        return False
-    if "://" in path or "::" in path or "//" in path or path.startswith("git@"):
-        return True
-    first = path.partition("/")[0]
-    return path.endswith(".git") or (
-        "." in first.strip(".") and "/" in path and first.rpartition(".")[2].isalpha()
-    )
-
-
 def hidden(text: str) -> str:
     """Return an address without user, password and query, for messages."""
     bare, _, query = text.partition("?")

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wrapper.errors import Location, StackError, WrapError
+from wrapper.errors import WrapError
 from wrapper.stacks import catalog
 from wrapper.stacks.catalog import Listing, Row
 from wrapper.stacks.imports import Loader
 from wrapper.stacks.index import Index, Stored, sure_stamp
-from wrapper.stacks.manifest import EXTENSIONS, Manifest, encode, is_template, parse
+from wrapper.stacks.manifest import EXTENSIONS, Manifest, encode, is_template, parse, read_bytes
 from wrapper.stacks.settings import Settings
+
+if TYPE_CHECKING:
+    from wrapper.world import World
 
 # Below this many files, starting processes costs more than it saves.
 _PARALLEL = 100
@@ -37,17 +40,7 @@ class NeedsAll(Exception):
 def read_file(path: str, settings: Settings) -> tuple[Manifest, int]:
     """Read and parse one manifest; return it with its stamp. Raises: StackError."""
     now = sure_stamp(path)
-    try:
-        with open(path, "rb") as stream:
-            text = stream.read()
-    except OSError as error:
-        reason = error.strerror or "unreadable"
-        raise StackError(
-            f"cannot read the manifest: {reason}",
-            at=Location(path, 1, 1),
-            hint="check its permissions",
-        ) from error
-    found = parse(text, path, (settings.stacks_dir, settings.base_path), settings.delimiter)
+    found = parse(read_bytes(path), path, (settings.stacks_dir, settings.base_path), settings.delimiter)
     return found, now
 
 
@@ -72,6 +65,7 @@ def listings(
     paths: list[str],
     read: Callable[[str], Manifest],
     fresh: Mapping[str, tuple[Manifest, bool]],
+    world: World | None = None,
 ) -> Update:
     """Return what the given manifests hold.
 
@@ -95,8 +89,8 @@ def listings(
                 narrowed[path] = catalog.narrow(manifest, wanted)
         return narrowed[path]
 
-    loader = Loader(settings, narrow_read)
-    whole = Loader(settings, read)
+    loader = Loader(settings, narrow_read, world)
+    whole = Loader(settings, read, world)
     found: dict[str, Listing] = {}
     depends: dict[str, tuple[str, ...]] = {}
     for path in paths:
@@ -182,7 +176,10 @@ def restored(one: Stored) -> Listing:
 
 
 def refresh(
-    index: Index, settings: Settings, read: Callable[[str], Manifest]
+    index: Index,
+    settings: Settings,
+    read: Callable[[str], Manifest],
+    world: World | None = None,
 ) -> dict[str, Listing]:
     """Return what every top-level manifest holds, reading only what changed, and store it."""
     changed = index.changed()
@@ -206,7 +203,7 @@ def refresh(
     again = catalog.below(settings) if whole else list(dict.fromkeys((*todo, *stale)))
     fresh, docs = parse_all(settings, again)
     stamps |= {path: now for path, now, _, _ in docs}
-    update = listings(settings, todo, read, fresh)
+    update = listings(settings, todo, read, fresh, world)
     found |= update.listings
     depends |= update.depends
     old = index.watched()

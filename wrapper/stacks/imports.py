@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.errors import Location, StackError, WrapError
 from wrapper.merge import deep_merge, merge_all
+from wrapper.remote import is_remote as is_remote
 from wrapper.stacks import globs
-from wrapper.stacks.manifest import EXTENSIONS, Manifest, is_template
+from wrapper.stacks.manifest import EXTENSIONS, Manifest, is_template, read_bytes
 from wrapper.stacks.settings import Settings
+
+if TYPE_CHECKING:
+    from wrapper.world import World
 
 TYPES = (
     "terraform",
@@ -25,13 +29,20 @@ TYPES = (
 
 
 class Entry(NamedTuple):
-    """One item of an `import` list."""
+    """One item of an `import` list.
+
+    `nested` and `ttl` are those of remote ones; `base` is the directory for plain paths where that
+    is not the stacks directory.
+    """
 
     path: str
     context: Mapping[str, Any] = {}
     skip_templates: bool = False
     ignore_missing: bool = False
     skip_if_missing: bool = False
+    nested: str = ""
+    ttl: Any = None
+    base: str = ""
 
 
 class Source(NamedTuple):
@@ -72,11 +83,16 @@ class _Scope(NamedTuple):
 class Loader:
     """Reads manifests through `read` and merges closures, each file once where that is allowed."""
 
-    def __init__(self, settings: Settings, read: Callable[[str], Manifest]) -> None:
+    def __init__(
+        self, settings: Settings, read: Callable[[str], Manifest], world: World | None = None
+    ) -> None:
         self.settings = settings
         self.read = read
+        self.world = world
         self.done: dict[str, tuple[Tree, dict[str, _Scope]]] = {}
         self.found: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
+        # Where the plain imports of what a remote address brings lead, if not here.
+        self.bases: dict[str, str] = {}
 
     def tree(self, path: str) -> Tree:
         """Return one top-level manifest with its imports.
@@ -93,7 +109,7 @@ class Loader:
         before: dict[str, _Scope],
         chain: tuple[str, ...],
     ) -> tuple[Tree, dict[str, _Scope]]:
-        plain = not inline and not before and not entry.context
+        plain = not inline and not before and not entry.context and not entry.base
         if plain and path in self.done:
             return self.done[path]
         data = self._data(path, entry)
@@ -109,7 +125,10 @@ class Loader:
         overridden: dict[tuple[str, str], tuple[Source, ...]] = {}
         carried: dict[str, dict[str, Any]] = {"settings": {}, "vars": {}, "env": {}}
         for position, item in enumerate(_entries(data, path, self)):
+            item = item._replace(base=entry.base)
             targets, looked = self._targets(item, path, position, carried)
+            if is_remote(item.path):
+                item = item._replace(base=self.bases.get(item.path, ""))
             reads += looked
             for target in targets:
                 if target in chain:
@@ -168,9 +187,12 @@ class Loader:
 
             wanted = rendering.import_path(item, carried, self.where(path, position))
             templated = "{{" in wanted
-        key = (os.path.dirname(path) if wanted.startswith(("./", "../")) else "", wanted)
+        if is_remote(wanted):
+            return self._fetched(item._replace(path=wanted), path, position)
+        base = item.base or self.settings.stacks_dir
+        key = (os.path.dirname(path) if wanted.startswith(("./", "../")) else base, wanted)
         if key not in self.found:
-            self.found[key] = resolve(wanted, path, self.settings.stacks_dir)
+            self.found[key] = resolve(wanted, path, base)
         targets, looked = self.found[key]
         if not targets and not item.skip_if_missing and not templated:
             raise self._missing(wanted, path, position)
@@ -181,12 +203,29 @@ class Loader:
                     at=self.where(path, position),
                 )
             targets = [target for target in targets if target != path]
+        if "/atmos-wrap/remote/" in path:
+            from wrapper.stacks import fetched
+
+            fetched.confine(targets, path, self.settings, self.where(path, position))
         return targets, looked
 
+    def _fetched(self, item: Entry, path: str, position: int) -> tuple[list[str], list[str]]:
+        """Return the files of a remote import, and what changes with them."""
+        from wrapper.remote.address import hidden
+        from wrapper.stacks import fetched
+
+        at = self.where(path, position)
+        found = fetched.targets(item, at, self.settings, self.world)
+        self.bases[item.path] = found.base
+        if not found.files and not item.skip_if_missing:
+            raise StackError(
+                f"stack import not found: nothing at '{hidden(item.path)}' "
+                f"in file '{self.rel(path)}'",
+                at=at,
+            )
+        return found.files, found.reads
+
     def _missing(self, wanted: str, path: str, position: int) -> StackError:
-        if is_remote(wanted):
-            message = f"remote imports are not supported: '{wanted}' in file '{self.rel(path)}'"
-            return StackError(message, at=self.where(path, position))
         from wrapper.errors import near
 
         message = (
@@ -213,22 +252,9 @@ def place(path: str, keys: tuple[int | str, ...]) -> Location:
     from wrapper import yamlio
 
     try:
-        with open(path, "rb") as stream:
-            return yamlio.locate(stream.read(), path, keys)
-    except (OSError, WrapError):
+        return yamlio.locate(read_bytes(path), path, keys)
+    except WrapError:
         return Location(path, 1, 1)
-
-
-def is_remote(path: str) -> bool:
-    """Say whether an import names something on the net. Source: reference 3.4."""
-    if path.startswith(("/", "./", "../")):
-        return False
-    if "://" in path or "::" in path or "//" in path or path.startswith("git@"):
-        return True
-    first = path.partition("/")[0]
-    return path.endswith(".git") or (
-        "." in first.strip(".") and "/" in path and first.rpartition(".")[2].isalpha()
-    )
 
 
 def resolve(wanted: str, importer: str, stacks_dir: str) -> tuple[list[str], list[str]]:
@@ -278,6 +304,8 @@ def _entry(item: Any, path: str, position: int, loader: Loader) -> Entry:
             item.get("skip_templates_processing") is True,
             item.get("ignore_missing_template_values") is True,
             item.get("skip_if_missing") is True,
+            str(item.get("nested_imports") or ""),
+            item.get("ttl"),
         )
     raise StackError(
         f"invalid import in the file '{loader.rel(path)}'",

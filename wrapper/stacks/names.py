@@ -26,7 +26,14 @@ def path_name(path: str, stacks_dir: str) -> str:
 
 
 def import_name(path: str, stacks_dir: str) -> str:
-    """Return a file's name in `imports` and `deps`: its path without the last extension."""
+    """Return a file's name in `imports` and `deps`: its path without the last extension.
+
+    One that was fetched has its address.
+    """
+    if "/atmos-wrap/remote/" in path:
+        from wrapper.remote import store as remote
+
+        return remote.origin(path) or path
     return os.path.splitext(os.path.relpath(path, stacks_dir))[0]
 
 

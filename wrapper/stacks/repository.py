@@ -37,7 +37,7 @@ class Repository:
         self.settings = settings
         self.world = world
         self.parsed: dict[str, Manifest] = {}
-        self.loader = Loader(settings, self.read)
+        self.loader = Loader(settings, self.read, world)
         self.index = Index(settings, world)
         self._listings: dict[str, Listing] | None = None
         self._warm: bool | None = None
@@ -92,7 +92,7 @@ class Repository:
     def _refresh(self) -> None:
         from wrapper.stacks import build
 
-        self._listings = build.refresh(self.index, self.settings, self.read)
+        self._listings = build.refresh(self.index, self.settings, self.read, self.world)
         self._warm = False
         if not self.quiet:
             told = [line for one in self._listings.values() for line in one.problems]

@@ -32,6 +32,7 @@ class Settings(NamedTuple):
     env: Mapping[str, Any]
     auth: Mapping[str, Any]
     github: Mapping[str, Any]
+    imports_ttl: str = ""
 
     @property
     def rendering(self) -> bool:
@@ -79,6 +80,7 @@ def settings_of(config: Config) -> Settings:
         env=_map(data, "env"),
         auth=_map(data, "auth"),
         github=_map(data, "integrations", "github"),
+        imports_ttl=str(_map(data, "imports").get("ttl") or ""),
     )
 
 

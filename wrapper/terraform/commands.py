@@ -42,7 +42,7 @@ def generate(component: Component, config: Config, invocation: Invocation, world
     if invocation.file:  # the module itself need not be there
         directory = os.path.join(config.terraform_dir, files.module(component, config))
     else:
-        directory = files.directory(component, config)
+        directory = files.module_directory(component, config)
     if invocation.words == ("backend",):
         target, data = files.BACKEND, files.backend(component)
     else:

@@ -54,10 +54,41 @@ def module(component: Component, config: Config) -> str:
 
 
 def directory(component: Component, config: Config) -> str:
-    """Return the component's directory, absolute.
+    """Return the directory in which Terraform runs, absolute: the module's, or one of its own.
+
+    One that is made or filled before a run need not be there.
+    Raises: StackError when it is not there or not configured.
+    Source: reference/atmos-stacks.md 4.2, 5.2, 5.8.
+    """
+    if has_workdir(component, config):
+        from wrapper.terraform import workdir
+
+        return workdir.directory(component, config)
+    if component.section.get("source") and config.terraform_dir:
+        return os.path.normpath(os.path.join(config.terraform_dir, module(component, config)))
+    return module_directory(component, config)
+
+
+def has_workdir(component: Component, config: Config) -> bool:
+    """Say whether a component runs in a directory of its own; a component's word comes first."""
+    for section in (component.section, config.data.get("settings") or {}):
+        found: Any = section
+        for key in ("provision", "workdir", "enabled"):
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if isinstance(found, bool):
+            return found
+    return False
+
+
+def is_provided(component: Component, config: Config) -> bool:
+    """Say whether something has to be put where Terraform runs before it does."""
+    return bool(component.section.get("source")) or has_workdir(component, config)
+
+
+def module_directory(component: Component, config: Config) -> str:
+    """Return the directory of the component's module, absolute.
 
     Raises: StackError when it is not there or not configured.
-    Source: reference/atmos-stacks.md 4.2, 5.2.
     """
     if not config.terraform_dir:
         raise StackError(

@@ -20,7 +20,6 @@ def left_out(component: Component) -> list[str]:
     found = [
         ("hooks", _names(section.get("hooks")), "are not run"),
         ("retry", _names(section.get("retry")), "is not followed: terraform runs once"),
-        ("source", _names(section.get("source")), "is not fetched: the module must be there"),
         ("settings.validation", _names(settings.get("validation")), "is not checked"),
         ("dependencies.tools", _names(dependencies.get("tools")), "are not installed"),
     ]

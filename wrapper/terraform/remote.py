@@ -60,6 +60,8 @@ def _local(
     component: Component, config: Config, backend: Mapping[str, Any], name: str
 ) -> str | None:
     directory = os.path.join(config.terraform_dir, files.module(component, config))
+    if files.has_workdir(component, config):
+        directory = files.directory(component, config)
     if name == _DEFAULT:
         path = str(backend.get("path") or "terraform.tfstate")
     else:
@@ -130,6 +132,10 @@ def outputs(
 
     from wrapper.terraform import running, steps
 
+    if files.is_provided(component, config):
+        from wrapper.terraform import workdir
+
+        workdir.provision(component, config, world)
     invocation = Invocation(
         "terraform", "output", (), component.name, component.stack, ("-json",), use_functions=False
     )

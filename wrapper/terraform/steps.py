@@ -81,13 +81,6 @@ def refuse(component: Component, invocation: Invocation) -> None:
             at=component.where("metadata", "locked"),
             hint="set metadata.locked to false first",
         )
-    workdir = (component.section.get("provision") or {}).get("workdir") or {}
-    if workdir.get("enabled") is True and invocation.subcommand != "generate":
-        raise StackError(
-            "provision.workdir (a private copy of the component) is not built yet",
-            at=component.where("provision", "workdir"),
-            hint="set provision.workdir.enabled to false, or run Atmos itself for this component",
-        )
     if invocation.subcommand == "workspace" and component.section.get("backend_type") == "http":
         raise StackError(
             "workspaces are not supported for the HTTP backend", at=component.where("backend_type")

@@ -26,7 +26,6 @@ def test_each_section_without_effect_is_named_with_its_entries() -> None:
     assert left_out(asking) == [
         'component "app": `hooks` (store) are not run',
         'component "app": `retry` (max_attempts) is not followed: terraform runs once',
-        'component "app": `source` (github.com/x/y) is not fetched: the module must be there',
         'component "app": `settings.validation` (policy) is not checked',
         'component "app": `dependencies.tools` (terraform) are not installed',
     ]
