@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from wrapper import run, ui
 from wrapper.errors import Interrupted, Problems, UsageError, WrapError
@@ -11,34 +11,21 @@ from wrapper.stacks.dependencies import Node
 from wrapper.stacks.several import Several, Wanted
 from wrapper.terraform import graph
 from wrapper.terraform.invocation import Bulk, Invocation
+from wrapper.terraform.outcome import Ended, exit_code, summary
 
 if TYPE_CHECKING:
     from wrapper.auth import Setting
     from wrapper.config import Config, Options
     from wrapper.process import Signals
     from wrapper.stacks import Component
+    from wrapper.stacks.baseline import Against
     from wrapper.stacks.others import Reader
     from wrapper.terraform.running import Crew
     from wrapper.terraform.steps import Steps
     from wrapper.world import World
 
-# `plan -detailed-exitcode`: there is something to change. No other sub-command ends like this.
-_CHANGES = 2
 # Seconds for which a sign-in is not looked at again; sessions are good for 15 minutes at least.
 _FRESH = 300.0
-
-
-class Ended(NamedTuple):
-    """How one component's run ended. `code` is the exit code, None when it was not started."""
-
-    node: Node
-    code: int | None
-    seconds: float = 0.0
-    why: str = ""
-
-    def failed(self, subcommand: str) -> bool:
-        """Say whether what needs this component must not run."""
-        return self.code is None or self.code not in (0, _CHANGES if subcommand == "plan" else 0)
 
 
 class _Fleet:
@@ -88,6 +75,8 @@ class _Fleet:
             self.invocation.stack or "", bulk.components, bulk.query, bulk.tags, bulk.labels
         )
         chosen = several.chosen(wanted)
+        if bulk.affected is not None:
+            chosen = self._affected(chosen, bulk.affected)
         start = set(chosen)
         if bulk.dependencies != 0:
             chosen |= graph.widened(start, self._needs_of, bulk.dependencies)
@@ -96,6 +85,29 @@ class _Fleet:
             chosen |= graph.widened(start, lambda node: after[node], bulk.dependents)
         found = graph.restricted({node: self._needs_of(node) for node in chosen}, chosen)
         return graph.turned(found) if self.invocation.subcommand == "destroy" else found
+
+    def _affected(self, chosen: set[Node], against: Against) -> set[Node]:
+        """Return those that differ from something else; say with what they were compared."""
+        from wrapper.stacks import affected
+        from wrapper.stacks.sides import Asked
+
+        invocation, world = self.invocation, self.world
+        asked = Asked(
+            lambda side: run.reader(side, self.wanted, world),
+            stack=invocation.stack or "",
+            nodes=frozenset(chosen),
+            templates=invocation.use_templates,
+            functions=invocation.use_functions,
+            skip=frozenset(invocation.skip_functions),
+        )
+        found = affected.compared(self.config, world, against, asked)
+        nodes = {item.node for item in found.items if not item.deletion}
+        for item in found.items:
+            if item.deletion:
+                ui.note(world, f"not run, as it is gone: {item.node}; {found.shown} had it")
+        word = "component is" if len(nodes) == 1 else "components are"
+        ui.note(world, f"{len(nodes) or 'no'} {word} affected, compared with {found.shown}")
+        return chosen & nodes
 
     def _needs_of(self, node: Node) -> tuple[Node, ...]:
         try:
@@ -206,14 +218,6 @@ def terraform(
     finally:
         ui.write(world, summary([fleet.ended[n] for n in line if n in fleet.ended], invocation))
     return exit_code(list(fleet.ended.values()), invocation.subcommand, stopped)
-
-
-def exit_code(ended: list[Ended], subcommand: str, stopped: int = 0) -> int:
-    """Return the exit code of all together; `stopped` is the signal that ended it, or 0."""
-    failed = [one.code for one in ended if one.code is not None and one.failed(subcommand)]
-    if stopped:
-        failed.append(128 + stopped)
-    return max(failed or [one.code for one in ended if one.code is not None], default=0)
 
 
 def _refuse_unattended(fleet: _Fleet) -> None:
@@ -354,30 +358,3 @@ def _together(fleet: _Fleet, queue: graph.Queue, signals: Signals) -> None:
             if isinstance(ended, BaseException):
                 raise ended
             going = _note(fleet, queue, ended) and going
-
-
-def summary(ended: list[Ended], invocation: Invocation) -> str:
-    """Return a line for each component: how it ended, how long it took."""
-    if not ended:
-        return ""
-    sub = invocation.subcommand
-    lines = [(one.node.component, one.node.stack, _words(one, sub)) for one in ended]
-    widths = [max(len(line[i]) for line in lines) for i in (0, 1)]
-    told = [f"  {c:<{widths[0]}}  {s:<{widths[1]}}  {words}" for c, s, words in lines]
-    failed = sum(one.code is not None and one.failed(sub) for one in ended)
-    missed = sum(one.code is None for one in ended)
-    counts = [f"{len(ended) - failed - missed} of {len(ended)} done"]
-    counts += [f"{failed} failed"] if failed else []
-    counts += [f"{missed} not run"] if missed else []
-    return "".join(
-        f"{ui.escape(t)}\n" for t in [f"{invocation.command}: {', '.join(counts)}", *told]
-    )
-
-
-def _words(one: Ended, subcommand: str) -> str:
-    if one.code is None:
-        return f"not run: {one.why}"
-    time_taken = f" ({one.seconds:.1f} s)" if one.seconds else ""
-    if one.failed(subcommand):
-        return f"failed, exit code {one.code}{time_taken}"
-    return ("changes" if one.code == _CHANGES else "done") + time_taken

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from wrapper.cli import args
 from wrapper.cli.args import Flag
 from wrapper.errors import UsageError, near
 from wrapper.terraform.invocation import Bulk, Invocation
 
+if TYPE_CHECKING:
+    from wrapper.stacks.baseline import Against
+
 _SELECTING = ("all", "affected", "query", "components", "tags", "labels")
 _WIDENING = ("include-dependencies", "include-dependents")
 _RUNNING = ("max-concurrency", "failure-mode", "log-order")
+# What `--affected` compares with.
+_AGAINST = ("base", "ref", "sha", "repo-path", "ssh-key", "ssh-key-password", "clone-target-ref")
 FLAGS = (
     Flag("all", takes="bool"),
     Flag("affected", takes="bool"),
+    Flag("max-parallel"),
+    *(Flag(name, takes="bool" if name == "clone-target-ref" else "value") for name in _AGAINST),
     *(Flag(name) for name in ("query", "components", "tags", "labels", *_RUNNING)),
     *(Flag(name, takes="attached") for name in _WIDENING),
 )
@@ -42,6 +50,8 @@ def read(
     last = dict(given)
     if invocation.component is None:
         last = {f: environ[v] for f, v in VARIABLES.items() if environ.get(v)} | last
+    if "max-parallel" in last:  # our own word for it
+        last.setdefault("max-concurrency", last["max-parallel"])
     asked = [name for name in _SELECTING if name in last and _is_on(name, last[name])]
     widens = [name for name in _WIDENING if name in last and _depth(name, last) != 0]
     whole_stack = "stack" in given and invocation.component is None
@@ -57,7 +67,18 @@ def read(
         max_concurrency=_number("max-concurrency", last.get("max-concurrency", "1"), 1),
         keeps_going=_one_of("failure-mode", last, "fail-fast", "keep-going"),
         grouped=_one_of("log-order", last, "stream", "grouped"),
+        affected=_against(last) if "affected" in asked else None,
     ), f"--{asked[0]}" if asked else "--stack"
+
+
+def _against(given: Mapping[str, str]) -> Against:
+    from wrapper.stacks.baseline import Against, check
+
+    words = {name.replace("-", "_"): given.get(name, "") for name in _AGAINST[:-1]}
+    clone = args.truth("clone-target-ref", given.get("clone-target-ref", "false"))
+    found = Against(**words, clone=clone)
+    check(found)
+    return found
 
 
 def is_asked(given: Mapping[str, str], subcommand: str) -> bool:
@@ -71,6 +92,9 @@ def check(invocation: Invocation, given: Mapping[str, str], asked: str) -> None:
 
     Raises: UsageError. Source: reference/atmos-stacks.md 4.4.
     """
+    stray = next((f"--{name}" for name in _AGAINST if name in given), "")
+    if stray and (invocation.bulk is None or invocation.bulk.affected is None):
+        raise UsageError(f"{stray} says what --affected compares with", hint="add --affected")
     if invocation.bulk is None:
         if asked:
             raise UsageError(
@@ -96,8 +120,6 @@ def check(invocation: Invocation, given: Mapping[str, str], asked: str) -> None:
             "multi-component (bulk operations) flags `--affected`, `--all`, `--query`, "
             "`--components`, `--tags` and `--labels`"
         )
-    if affected:
-        raise UsageError("--affected is not built yet", hint="name them with --components")
     if invocation.subcommand not in SUBCOMMANDS:
         raise UsageError(
             f"terraform {invocation.command} is for one component: {asked} does not go with it",

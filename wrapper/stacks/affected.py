@@ -105,6 +105,11 @@ class Comparison:
         row = self._pair.own.rows[key]
         if row.abstract or not row.enabled or (row.locked and not self._asked.locked):
             return None
+        nodes = self._asked.nodes
+        if nodes is not None and (
+            key.kind != "terraform" or Node(key.name, key.stack) not in nodes
+        ):
+            return None
         if not self._is_wanted(key, self._pair.own):
             return None
         try:
@@ -122,11 +127,6 @@ class Comparison:
         return Item(own, row, tuple(reasons), file, folder) if reasons else None
 
     def _is_wanted(self, key: Key, side: Side) -> bool:
-        nodes = self._asked.nodes
-        if nodes is not None and (
-            key.kind != "terraform" or Node(key.name, key.stack) not in nodes
-        ):
-            return False
         shown = names.path_name(side.manifests[key], side.repository.settings.stacks_dir)
         return Chosen(self._asked.stack or None).has_stack(key.stack, shown)
 

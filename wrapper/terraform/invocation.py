@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from wrapper.stacks.baseline import Against
 
 
 class Bulk(NamedTuple):
     """What the user typed about several components at once.
 
     `dependencies` and `dependents` say how many steps the choice is widened: 0 not, None all.
+    `affected` narrows it to what differs from something else.
     """
 
     components: tuple[str, ...] = ()
@@ -20,6 +24,7 @@ class Bulk(NamedTuple):
     max_concurrency: int = 1
     keeps_going: bool = False
     grouped: bool = False
+    affected: Against | None = None
 
 
 class Invocation(NamedTuple):

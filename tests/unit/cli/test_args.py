@@ -154,7 +154,8 @@ BULK = "multi-component (bulk operations) flags `--affected`, `--all`, `--query`
             "apply --all --planfile x",
             f"(`--from-plan`, `--planfile`) can't be used with the {BULK}",
         ),
-        ("plan --affected", "--affected is not built yet"),
+        ("plan --all --base main", "--base says what --affected compares with"),
+        ("plan c -s dev --ref main", "--ref says what --affected compares with"),
         ("import --all", "terraform import is for one component: --all does not go with it"),
         ("state list --tags a", "terraform state list is for one component: --tags does not"),
         ("plan c -s dev --include-dependents", "--include-dependents widens a choice of several"),
@@ -169,6 +170,20 @@ BULK = "multi-component (bulk operations) flags `--affected`, `--all`, `--query`
 def test_bulk_flags_that_do_not_go_together_are_refused(argv: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         terraform_args.require(split(*argv.split()))
+    assert message in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ("plan --affected --repo-path x --sha 1234567", "if the '--repo-path' flag is specified"),
+        ("plan --affected --repo-path x --clone-target-ref", "--repo-path names a clone"),
+        ("plan --affected --ssh-key x", "--ssh-key is for fetching"),
+    ],
+)
+def test_what_is_compared_with_must_be_one_thing(argv: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        split(*argv.split())
     assert message in caught.value.message
 
 
