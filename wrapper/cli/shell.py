@@ -89,7 +89,9 @@ def script(shell: str, world: World) -> str:
     from wrapper.hook import answer
 
     if shell == "direnv":
-        return _source("direnv.sh").replace("'@PYTHON@'", answer.quoted("bash", sys.executable))
+        import shlex
+
+        return _source("direnv.sh").replace("'@PYTHON@'", shlex.quote(sys.executable))
     if shell not in answer.SHELLS:
         known = ", ".join((*answer.SHELLS, "direnv", "mise"))
         raise UsageError(f"there is no hook for {shell}", hint=f"one of {known}")
@@ -174,6 +176,9 @@ def described(view: View, world: World) -> dict[str, Any]:
         "why": found.why if found is not None else "",
     }
     if found is not None and found.name:
-        told["signed in"] = "yes" if view.signed_in else f"no: atmos-wrap auth login {found.name}"
+        import shlex
+
+        login = f"atmos-wrap auth login {shlex.quote(found.name)}"
+        told["signed in"] = "yes" if view.signed_in else f"no: {login}"
         told["until"] = status.expiry(view.expires, world.now())
     return told

@@ -97,15 +97,15 @@ def _watched(found: Answer) -> list[str]:
 
 
 def _bash(found: Answer, unset: Sequence[str], *, wrong: bool) -> str:
-    from wrapper.hook.answer import quoted
+    from shlex import quote
 
-    lines = [f"export {name}={quoted('bash', found.values[name])}" for name in sorted(found.values)]
+    lines = [f"export {name}={quote(found.values[name])}" for name in sorted(found.values)]
     lines += [f"unset {name}" for name in unset]
-    watched = " ".join(quoted("bash", path) for path in _watched(found))
+    watched = " ".join(quote(path) for path in _watched(found))
     if watched:
         lines.append(f"watch_file {watched}")
     if found.say:
-        lines.append(f"log_error {quoted('bash', found.say)}")
+        lines.append(f"log_error {quote(found.say)}")
     if wrong:
         lines.append("return 64")
     return "".join(f"{line}\n" for line in lines)
