@@ -33,6 +33,8 @@ class World(NamedTuple):
     fetches: bool = False
     # Seconds since the command was started.
     age: Callable[[], float] = float
+    # Where the index of manifests lies that are gone soon; '' for its usual place.
+    index_dir: str = ""
 
     @property
     def home(self) -> str:

@@ -267,6 +267,8 @@ class Comparison:
             except WrapError as error:
                 ui.warn(self._world, f"{key.name} in {key.stack} is gone: {error.message}")
                 continue
+            section = self._pair.as_ours(component.section)
+            component = component._replace(section=section)
             whole = key.stack not in left
             reason = "deleted.stack" if whole else "deleted"
             yield Item(component, row, (reason,), deletion="stack" if whole else "component")

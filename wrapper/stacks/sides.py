@@ -175,8 +175,7 @@ class Pair:
         )
         world = self.world
         if self.baseline.private:
-            cache = os.path.join(self.baseline.private, "cache")
-            world = world._replace(environ={**world.environ, "ATMOS_XDG_CACHE_HOME": cache})
+            world = world._replace(index_dir=os.path.join(self.baseline.private, "index"))
         other = Side(there, world, self.asked)
         for path in catalog.discover(other.repository.settings)[0]:
             own = os.path.join(config.stacks_dir, os.path.relpath(path, there.stacks_dir))
