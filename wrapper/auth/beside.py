@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from wrapper.auth import keyring, provisioned, rules
+from wrapper.auth import provisioned, rules
 from wrapper.auth.lookup import truth
 from wrapper.auth.model import Entry
 from wrapper.world import World
@@ -15,6 +15,10 @@ def keyrings(
     identities: dict[str, Entry], section: Mapping[str, Any], realm: str, world: World
 ) -> None:
     """Tell IAM users which keyring holds their keys."""
+    if not any(entry.kind == "aws/user" for entry in identities.values()):
+        return
+    from wrapper.auth import keyring
+
     found = keyring.settings(section, world)
     place = {"realm": realm, "type": found.type, "path": found.path, "variable": found.password}
     for name, entry in identities.items():

@@ -13,11 +13,13 @@ from wrapper.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from wrapper.cli.session import Session
     from wrapper.config import Config
-    from wrapper.trust import Closure, Verdict
+    from wrapper.trust import Closure, Part, Verdict
     from wrapper.world import World
 
 Directory = Annotated[str, typer.Argument(metavar="[DIR]", help="Default: where you are.")]
 Format = Annotated[str, typer.Option("--format", "-f", help="table or json.")]
+# As many stacks are named where many say the same.
+_SHOWN = 8
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show it, and allow nothing.")]
 
 
@@ -49,10 +51,11 @@ def allow(
         )
     config, shown = found
     before = trust.verdict(shown, world)
+    stacks, left_out = _stacks(config, shown, before, world)
     # What was read is what is shown and what is stored: nothing is read a second time.
     if not dry_run:
-        trust.allow(shown, world)
-    _tell(config, shown, before, form, dry_run, session.world)
+        trust.allow(shown, world, [part for part, one in stacks if one.state != "unsafe"])
+    _tell(config, shown, before, stacks, left_out, form, dry_run, session.world)
 
 
 def deny(ctx: typer.Context, directory: Directory = "") -> None:
@@ -111,6 +114,40 @@ def prune(ctx: typer.Context) -> None:
         ui.note(ctx.obj.world, f"forgotten: {_line(root)}")
 
 
+def _stacks(
+    config: Config, shown: Closure, before: Verdict, world: World
+) -> tuple[list[tuple[Part, Verdict]], list[str]]:
+    """Return the stacks whose manifests hold `auth` with their verdicts, and what is unreadable."""
+    if not config.stacks_dir or not os.path.isdir(config.stacks_dir):
+        return [], []
+    from wrapper import trust
+    from wrapper.errors import WrapError
+    from wrapper.hook import closure
+    from wrapper.stacks.passive import Passive
+
+    found: list[tuple[Part, Verdict]] = []
+    try:
+        look = Passive(config, world._replace(fetches=False))
+        names = look.stacks()
+    except WrapError as error:
+        return [], [error.message]
+    left_out = []
+    for name, paths in names.items():
+        try:
+            said = look.said(name, paths)
+        except WrapError as error:
+            place = f"{error.at[0]}: " if error.at else ""
+            left_out.append(f'stack "{name}": {place}{error.message}')
+            continue
+        if said.files:
+            part = closure.part(said, config, shown)
+            verdict = trust.of_stack(shown, part, world)
+            if before.state != "allowed" and verdict.state == "allowed":
+                verdict = trust.Verdict("unknown", stack=name)
+            found.append((part, verdict))
+    return found, left_out
+
+
 def _known(form: str) -> None:
     if form not in ("table", "json"):
         raise UsageError(f'unknown format "{form}"', hint="table and json are known")
@@ -134,7 +171,14 @@ def _root(session: Session, world: World) -> str:
 
 
 def _tell(
-    config: Config, shown: Closure, before: Verdict, form: str, dry_run: bool, world: World
+    config: Config,
+    shown: Closure,
+    before: Verdict,
+    stacks: list[tuple[Part, Verdict]],
+    left_out: list[str],
+    form: str,
+    dry_run: bool,
+    world: World,
 ) -> None:
     from wrapper import trust, ui
 
@@ -153,6 +197,8 @@ def _tell(
             "changes": list(before.changes),
             "changed_files": list(before.files) if before.state == "changed" else [],
             "faults": [str(fault) for fault in faults],
+            "stacks": {part.stack: _of_stack(part, one, dry_run) for part, one in stacks},
+            "unreadable": left_out,
         }
         world.stdout.write(output.as_json(told))
         return
@@ -169,8 +215,47 @@ def _tell(
         lines += [f"  {_line(text)}" for text in before.changes] or [
             "  nothing else means anything"
         ]
+    lines += _stack_lines(shown, stacks)
+    lines += [f"left out: {_line(text)}" for text in left_out]
     lines += [f"unsafe: {_line(str(fault))}" for fault in faults]
     ui.write(world, "".join(f"{line}\n" for line in lines))
+
+
+def _of_stack(part: Part, verdict: Verdict, dry_run: bool) -> dict[str, Any]:
+    safe = verdict.state != "unsafe"
+    return {
+        "state": verdict.state if dry_run or not safe else "allowed",
+        "before": verdict.state,
+        "files": dict(part.files),
+        "settings": dict(part.settings),
+        "changes": list(verdict.changes),
+        "changed_files": list(verdict.files),
+        "reason": verdict.reason,
+    }
+
+
+def _stack_lines(shown: Closure, stacks: list[tuple[Part, Verdict]]) -> list[str]:
+    """Return what manifests add, once for all stacks that say the same; then what changed in each."""
+    same: dict[tuple[Any, ...], list[str]] = {}
+    for part, verdict in stacks:
+        if verdict.state != "unsafe":
+            said = (tuple(part.files), tuple(part.settings.items()))
+            same.setdefault(said, []).append(part.stack)
+    lines = ["stacks:"] if stacks else []
+    for (paths, settings), names in same.items():
+        told = ", ".join(names[:_SHOWN]) + (
+            f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+        )
+        lines.append(f"  {_line(told)}: {_line(', '.join(_short(p, shown.root) for p in paths))}")
+        named = ((key.removeprefix("auth.identities."), value) for key, value in settings)
+        lines += [f"    {_line(key)}: {_line(value)}" for key, value in named]
+    for part, verdict in stacks:
+        if verdict.state == "changed":
+            lines.append(f'stack "{_line(part.stack)}", since you allowed it:')
+            lines += [f"  {_line(text)}" for text in (*verdict.files, *verdict.changes)]
+        elif verdict.state == "unsafe":
+            lines.append(f'unsafe: stack "{_line(part.stack)}": {_line(verdict.reason)}')
+    return lines
 
 
 def _identities(config: Config) -> list[dict[str, str]]:

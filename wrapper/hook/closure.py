@@ -13,6 +13,7 @@ from wrapper.hook import pin
 
 if TYPE_CHECKING:
     from wrapper.config import Config, Options
+    from wrapper.stacks.passive import Said
     from wrapper.world import World
 
 _SECRET = ("secret", "password", "token", "access_key", "private_key", "client_key", "credentials")
@@ -52,6 +53,39 @@ def read(
     digests.update((named(path), digest) for path, digest in (more or {}).items())
     settings = dict(_settings(loaded, found))
     return loaded, trust.Closure(root, digests, settings, tree, stats)
+
+
+def part(said: Said, config: Config, known: trust.Closure) -> trust.Part:
+    """Return what a stack's manifests say, as consent has it: files in which `auth` stands, meaning."""
+    shared = dict(_flat(("auth",), _readable(said.auth), set()))
+    settings = dict(shared)
+    for name, section in said.components.items():
+        own = dict(_flat(("auth",), _readable(section), set()))
+        other = {key: own.get(key) for key in (*own, *shared) if own.get(key) != shared.get(key)}
+        key_of = _dotted(("components", name))
+        settings |= {f"{key_of}.{key}": value or "(none)" for key, value in other.items()}
+    top = _tree(config.dir or known.root, config.git_root)
+    tree = known.tree or known.root
+
+    def named(path: str) -> str:
+        return tree + path[len(top) :] if _below(path, top) else path
+
+    return trust.Part(
+        said.stack,
+        {named(path): seen.digest for path, seen in said.files.items()},
+        settings,
+        {named(path): seen.status for path, seen in said.files.items()},
+    )
+
+
+def _readable(value: Any) -> Any:
+    """Return a section with the texts of functions that were not run."""
+    if isinstance(value, Mapping):
+        return {key: _readable(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_readable(entry) for entry in value]
+    message = getattr(value, "message", None)
+    return f"({message})" if isinstance(message, str) else value
 
 
 def pinned(world: World, options: Options, known: trust.Closure) -> pin.Pin:

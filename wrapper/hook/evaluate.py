@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wrapper.config import Config
     from wrapper.env import EnvDelta
     from wrapper.hook.directory import Found
+    from wrapper.stacks.passive import Said
     from wrapper.trust import Closure, Verdict
     from wrapper.world import World
 
@@ -72,19 +73,33 @@ def look(world: World, *, trusted: bool = False) -> View:
     if verdict.state != "allowed" and not trusted:
         return view
     try:
-        return _identity(view, config, world)
+        return _identity(view, config, world, trusted)
     except WrapError as error:
         return view._replace(fault=error)
 
 
-def _identity(view: View, config: Config, world: World) -> View:
+def _identity(view: View, config: Config, world: World, trusted: bool) -> View:
     from wrapper.config import Options
     from wrapper.hook import closure, directory
 
     assert view.closure is not None
     pinned = closure.pinned(world, Options(passive=True), view.closure)
-    found = directory.identity(config, pinned, world, view.root)
+
+    def judge(said: Said) -> Verdict:
+        """Return whether the user agreed to what a stack's manifests say."""
+        from wrapper import trust
+
+        assert view.closure is not None
+        part = closure.part(said, config, view.closure)
+        if trusted:
+            return trust.Verdict("allowed", stack=part.stack)
+        return trust.of_stack(view.closure, part, world)
+
+    found = directory.identity(config, pinned, world, view.root, judge)
     view = view._replace(pin=pinned, found=found)
+    if found.verdict is not None and view.verdict is not None:
+        watch = (*view.verdict.watch, *found.verdict.watch)
+        view = view._replace(verdict=found.verdict._replace(watch=watch))
     if not found.name or found.auth is None:
         return view
     view = view._replace(delta=_delta(found.auth, found.name, world))
@@ -175,12 +190,10 @@ def _watched(view: View, world: World) -> list[str]:
     found = list(view.closure.files)
     if view.pin.path:
         found.append(view.pin.path)
-    if view.found is not None:
-        found += view.found.files
     if view.verdict is not None:
         found += view.verdict.watch
     around = {os.path.dirname(path) for path in found} - {world.cwd}
-    return [*found, *sorted(around)]
+    return [*found, *sorted(around), *(view.found.files if view.found is not None else ())]
 
 
 def _marks(directory: str, root: str) -> Iterator[str]:
@@ -203,6 +216,8 @@ def _say(view: View) -> str:
     if view.verdict is None or view.verdict.state in ("allowed", "denied"):
         return ""
     where = ui.escape(view.root)
+    if view.verdict.stack:
+        where = f'stack "{ui.escape(view.verdict.stack)}" of {where}'
     if view.verdict.state == "unsafe":
         return f"atmos-wrap: {where} is left alone: {ui.escape(view.verdict.reason)}"
     if view.verdict.state == "changed":

@@ -240,17 +240,22 @@ def component_of(
     section["auth"] = deep_merge(dict(settings.auth), section.get("auth") or {})
     if templates and settings.rendering:
         section = _rendered(section, resolved, tree, repository, name, stack)
-    layers = _layers(tree, resolved, name)
-    auth: dict[tuple[object, ...], Layer] = {}
-    for label, source in layers:
+    return Component(
+        name, stack, kind, section, tree.path, tree.paths,
+        auth_layers(tree, resolved, name), logical, _layers(tree, resolved, name),
+    )  # fmt: skip
+
+
+def auth_layers(tree: Tree, resolved: Resolved, name: str) -> tuple[Layer, ...]:
+    """Return what files say about a component's `auth`, lowest first."""
+    found: dict[tuple[object, ...], Layer] = {}
+    for label, source in _layers(tree, resolved, name):
         data = source.data.get("auth")
         if isinstance(data, dict):
             key = (label, source.path, source.prefix)
-            auth.pop(key, None)
-            auth[key] = Layer(label, source.path, (*source.prefix, "auth"), data)
-    return Component(
-        name, stack, kind, section, tree.path, tree.paths, tuple(auth.values()), logical, layers
-    )
+            found.pop(key, None)
+            found[key] = Layer(label, source.path, (*source.prefix, "auth"), data)
+    return tuple(found.values())
 
 
 def _rendered(

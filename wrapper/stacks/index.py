@@ -90,7 +90,7 @@ class Index:
         from wrapper import files
 
         self.key = _key(settings, world)
-        self.directory = files.cache_dir(world.environ)
+        self.directory = world.index_dir or files.cache_dir(world.environ)
         self.path = os.path.join(self.directory, f"index-{_short(settings.stacks_dir)}.sqlite")
         self._base: sqlite3.Connection | None = None
         self._opened = False
@@ -209,6 +209,11 @@ class Index:
             row[0]
             for row in self._rows("SELECT path FROM stacks WHERE name = ? ORDER BY path", name)
         ]
+
+    def below(self, directory: str) -> list[tuple[str, str]]:
+        """Return stack and manifest of those that lie in a directory or below it."""
+        query = "SELECT name, path FROM stacks WHERE path >= ? AND path < ? ORDER BY path"
+        return [(row[0], row[1]) for row in self._rows(query, f"{directory}/", f"{directory}0")]
 
     def names(self) -> list[str]:
         """Return the names of all stacks, sorted."""
