@@ -5,6 +5,7 @@ A child, because SDKs read the environment of their process: only there is it th
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -89,6 +90,9 @@ def main() -> int:
     import json
 
     question = json.load(sys.stdin)
+    trusted = os.environ.get("SSL_CERT_FILE")
+    if trusted:  # what Terraform trusts, in this process alone
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", trusted)
     try:
         answer = {"answer": _answer(question)}
     except Exception as error:  # noqa: BLE001  told to the parent, which knows the place
