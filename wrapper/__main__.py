@@ -39,6 +39,8 @@ def run(argv: list[str], world: outside.World) -> int:
     except BrokenPipeError:
         _silence(1)
         return 141
+    except (MemoryError, RecursionError) as fault:
+        return _too_large(fault, world)
     except OSError as fault:
         return _unwritten(fault, world)
     except Exception as fault:  # noqa: BLE001  told as a fault of ours, without a traceback
@@ -120,6 +122,19 @@ def _unwritten(fault: OSError, world: outside.World) -> int:
     return _internal(fault, world)
 
 
+def _too_large(fault: BaseException, world: outside.World) -> int:
+    """Tell that the configuration is larger or deeper than this process can hold."""
+    from wrapper import ui
+    from wrapper.errors import ConfigError
+
+    what = "the memory" if isinstance(fault, MemoryError) else "the depth of calls"
+    error = ConfigError(
+        f"the configuration is too large: {what} does not suffice", at=_places(fault)
+    )
+    ui.write(world, ui.render(error, world.cwd))
+    return error.exit_code
+
+
 def _silence(stream: int) -> None:
     """Keep the interpreter from complaining about the closed pipe at exit, by status 120."""
     import os
@@ -129,20 +144,24 @@ def _silence(stream: int) -> None:
 
 def _internal(fault: BaseException, world: outside.World) -> int:
     """Tell of a fault of ours without a traceback: what, and where in the program."""
-    import traceback
-
     from wrapper import ui
     from wrapper.errors import InternalError
 
-    frames = [f for f in traceback.extract_tb(fault.__traceback__) if "wrapper" in f.filename]
-    places = [f"{f.filename.rpartition('wrapper/')[2]}:{f.lineno} ({f.name})" for f in frames[-3:]]
     error = InternalError(
         f"internal fault: {type(fault).__name__}",
-        at=places,
+        at=_places(fault),
         hint="this is a fault of atmos-wrap, not of your configuration: please report it",
     )
     ui.write(world, ui.render(error, world.cwd))
     return error.exit_code
+
+
+def _places(fault: BaseException) -> list[str]:
+    """Return where in the program a fault arose."""
+    import traceback
+
+    frames = [f for f in traceback.extract_tb(fault.__traceback__) if "wrapper" in f.filename]
+    return [f"{f.filename.rpartition('wrapper/')[2]}:{f.lineno} ({f.name})" for f in frames[-3:]]
 
 
 if __name__ == "__main__":

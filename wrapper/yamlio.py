@@ -21,7 +21,7 @@ Path = tuple[str | int, ...]
 # Called for a node with a tag of its own (`!env`): tag, plain value, place. Returns the value.
 TagReader = Callable[[str, Any, Location], Any]
 
-_MAX_NODES = 2_000_000
+_MAX_NODES = 500_000
 _WORDS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL")),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -282,7 +282,7 @@ class _Builder:
         size = 1 + sum(self.size.get(id(child), 1) for child in children)
         height = 1 + max((self.height.get(id(child), 0) for child in children), default=0)
         if size > _MAX_NODES:
-            raise ConfigError("aliases make more than two million values", at=self.at(node))
+            raise ConfigError("aliases make more than half a million values", at=self.at(node))
         if height > MAX_DEPTH + 1:
             raise ConfigError("aliases are nested too deeply", at=self.at(node))
         self.size[id(node)] = size

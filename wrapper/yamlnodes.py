@@ -10,6 +10,8 @@ import yaml
 from wrapper.errors import ConfigError, Location
 
 MAX_DEPTH = 200
+# A node with its marks takes 400 bytes: so many fit into the memory of any machine, and into a second.
+MAX_NODES = 250_000
 # The C composer recurses: text that may nest deeper than this is composed from events instead.
 _FLOW_OPENERS = 1000
 _BLOCK_PREFIX = re.compile(rb"^[ \t?:\x00-]{500}", re.MULTILINE)
@@ -35,7 +37,7 @@ def compose(text: bytes, path: str) -> Any:
     """
     text = text.removeprefix(b"\xef\xbb\xbf")
     try:
-        if _may_be_deep(text):
+        if _may_be_deep(text) or _may_be_large(text):
             return _from_events(text, path)
         try:
             return _from_c(text)
@@ -65,14 +67,19 @@ def _may_be_deep(text: bytes) -> bool:
     return openers > _FLOW_OPENERS or _BLOCK_PREFIX.search(text) is not None
 
 
-def _from_events(text: bytes, path: str) -> Any:
-    """Compose without the C composer: for deep text, and where an anchor is set again.
+def _may_be_large(text: bytes) -> bool:
+    return text.count(b":") * 2 + text.count(b",") + text.count(b"-") > MAX_NODES
 
-    Raises: ConfigError for more than 200 levels.
+
+def _from_events(text: bytes, path: str) -> Any:
+    """Compose without the C composer: for deep or large text, and where an anchor is set again.
+
+    Raises: ConfigError for more than 200 levels and for more than 250,000 values.
     """
     loader = _Loader(text)
     anchors: dict[str, Any] = {}
     stack: list[Any] = []
+    count = 0
     try:
         while True:
             event: Any = loader.get_event()
@@ -84,6 +91,12 @@ def _from_events(text: bytes, path: str) -> Any:
             if not isinstance(event, yaml.NodeEvent):
                 continue
             node = _event_node(event, anchors)
+            count += 1
+            if count > MAX_NODES:
+                raise ConfigError(
+                    f"more than {MAX_NODES:,} values in one file",
+                    at=Location(path, node.start_mark.line + 1, 1),
+                )
             if len(stack) > MAX_DEPTH:
                 mark = node.start_mark
                 raise ConfigError(

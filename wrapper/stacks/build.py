@@ -40,7 +40,9 @@ class NeedsAll(Exception):
 def read_file(path: str, settings: Settings) -> tuple[Manifest, int]:
     """Read and parse one manifest; return it with its stamp. Raises: StackError."""
     now = sure_stamp(path)
-    found = parse(read_bytes(path), path, (settings.stacks_dir, settings.base_path), settings.delimiter)
+    found = parse(
+        read_bytes(path), path, (settings.stacks_dir, settings.base_path), settings.delimiter
+    )
     return found, now
 
 
@@ -105,6 +107,9 @@ def listings(
             # What a broken closure depends on is not known: it is looked at every time.
             found[path] = Listing((), (catalog.told(error),))
             depends[path] = ("",)
+        except (MemoryError, RecursionError):
+            found[path] = Listing((), (f"{path}: the manifest is too large or nested too deeply",))
+            depends[path] = ("",)
     return Update(found, [], depends)
 
 
@@ -142,8 +147,8 @@ def _parse_some(task: tuple[Settings, list[str]]) -> list[_Result]:
     for path in paths:
         try:
             manifest, now = read_file(path, settings)
-        except WrapError:
-            continue
+        except (WrapError, MemoryError, RecursionError):
+            continue  # whoever needs it meets the same
         all_of_it = catalog.needs_all(manifest, settings)
         narrow = Manifest({}) if all_of_it else catalog.narrow(manifest, wanted)
         found.append((narrow, all_of_it, row_for(path, manifest, now)))

@@ -39,9 +39,7 @@ def discover(settings: Settings) -> tuple[list[str], list[str]]:
     Source: reference/atmos-stacks.md 3.1.
     """
     root = settings.stacks_dir
-    directories: list[str] = []
-    files: list[str] = []
-    _walk(root, directories, files, 0)
+    directories, files = _walk(root)
     included = [globs.matcher(pattern) for pattern in _included(settings)]
     excluded = [globs.matcher(_relative(pattern)) for pattern in settings.excluded]
     cut = len(root.rstrip("/")) + 1
@@ -56,9 +54,7 @@ def discover(settings: Settings) -> tuple[list[str], list[str]]:
 
 def below(settings: Settings) -> list[str]:
     """Return every manifest file below the stacks directory, by path."""
-    files: list[str] = []
-    _walk(settings.stacks_dir, [], files, 0)
-    return sorted(files)
+    return sorted(_walk(settings.stacks_dir)[1])
 
 
 def all_files(settings: Settings) -> list[str]:
@@ -72,14 +68,16 @@ def all_files(settings: Settings) -> list[str]:
     ]
 
 
-def _walk(directory: str, directories: list[str], files: list[str], depth: int) -> None:
-    directories.append(directory)
-    for _, path, is_dir in globs.listing(directory):
-        if is_dir:
-            if depth < 40:
-                _walk(path, directories, files, depth + 1)
-        elif path.endswith(EXTENSIONS):
-            files.append(path)
+def _walk(root: str) -> tuple[list[str], list[str]]:
+    """Return the directories and the manifest files below one."""
+    directories = list(globs.tree(root))
+    files = [
+        path
+        for directory in directories
+        for _, path, is_dir in globs.listing(directory)
+        if not is_dir and path.endswith(EXTENSIONS)
+    ]
+    return directories, files
 
 
 def _included(settings: Settings) -> list[str]:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from wrapper.errors import Location, StackError, WrapError
+from wrapper.stacks.template import LIMIT
 
 Functions = Mapping[str, Callable[..., Any]]
 
@@ -21,6 +22,16 @@ _SPACED = re.compile(
     r"|strings|uuid)\.([A-Z]\w*)",
     re.S,
 )
+
+
+# What one template may do: far beyond any manifest's, and done within a second.
+_ITERATIONS, _CALLS, _DEPTH = 100_000, 100_000, 1000
+# Functions of sprig that make as much as they are told to; (so many, of how long a text).
+_MAKERS = (
+    "indent", "nindent", "randAlpha", "randAlphaNum", "randAscii", "randBytes", "randNumeric",
+    "repeat", "seq", "until", "untilStep",
+)  # fmt: skip
+_LARGEST = 1_000_000
 
 
 def render(
@@ -35,7 +46,8 @@ def render(
 ) -> str:
     """Return a template's text over `data`; `functions` default to all but Atmos's own.
 
-    Raises: StackError for anything that this program's template engine cannot run.
+    Raises: StackError for anything that this program's template engine cannot run, and for one that
+    does not end or writes more than 16 Mi characters.
     """
     import gotpl
 
@@ -48,6 +60,7 @@ def render(
             functions=known,
             missing_key=missing,
             delimiters=delimiters,
+            budget=gotpl.ExecutionBudget(LIMIT, _ITERATIONS, _DEPTH, _CALLS),
         )
     except Exception as error:  # gotpl's functions raise whatever they like
         cause: BaseException | None = error
@@ -76,6 +89,19 @@ def every() -> Functions:
     return families(sprig=True, gomplate=True)
 
 
+def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that refuses to fill the memory."""
+
+    def call(*arguments: Any) -> Any:
+        count = max((abs(one) for one in arguments if isinstance(one, int)), default=0)
+        length = max((len(one) for one in arguments if isinstance(one, str)), default=1)
+        if count * max(1, length) > _LARGEST:
+            raise ValueError(f"{name}: the result is too long")
+        return function(*arguments)
+
+    return call
+
+
 def families(*, sprig: bool, gomplate: bool, environ: Mapping[str, str] | None = None) -> Functions:
     """Return the functions of the families that are on; `environ` is what `env` and the like see."""
     from gotpl.funcs import sprig as library
@@ -86,7 +112,8 @@ def families(*, sprig: bool, gomplate: bool, environ: Mapping[str, str] | None =
     if gomplate:
         found |= spaces.functions(environ)
     if sprig:
-        found |= library.text_func_map()
+        own = library.text_func_map()
+        found |= own | {name: _bounded(name, own[name]) for name in _MAKERS if name in own}
         if environ is not None:
             known = environ
             found["env"] = lambda name: known.get(str(name), "")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.errors import Location, StackError, WrapError
 from wrapper.merge import deep_merge, merge_all
-from wrapper.remote import is_remote as is_remote
-from wrapper.stacks import globs
-from wrapper.stacks.manifest import EXTENSIONS, Manifest, is_template, read_bytes
+from wrapper.remote import is_remote
+from wrapper.stacks import globs, paths
+from wrapper.stacks.manifest import Manifest, is_template, read_bytes
 from wrapper.stacks.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +26,12 @@ TYPES = (
     "kubernetes",
     "helm",
 )
+
+
+# Deeper than anybody's imports, and well within the interpreter's stack.
+_DEPTH = 400
+# So many imports, each counted as often as it is reached, make one manifest.
+_IMPORTS = 50_000
 
 
 class Entry(NamedTuple):
@@ -89,7 +95,8 @@ class Loader:
         self.settings = settings
         self.read = read
         self.world = world
-        self.done: dict[str, tuple[Tree, dict[str, _Scope]]] = {}
+        self.done: dict[tuple[object, ...], tuple[Tree, dict[str, _Scope]]] = {}
+        self.reached = 0
         self.found: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
         # Where the plain imports of what a remote address brings lead, if not here.
         self.bases: dict[str, str] = {}
@@ -99,6 +106,7 @@ class Loader:
 
         Raises: StackError for what is missing, cyclic or wrongly typed.
         """
+        self.reached = 0
         return self._tree(path, Entry(path), {}, {}, (path,))[0]
 
     def _tree(
@@ -109,9 +117,10 @@ class Loader:
         before: dict[str, _Scope],
         chain: tuple[str, ...],
     ) -> tuple[Tree, dict[str, _Scope]]:
-        plain = not inline and not before and not entry.context and not entry.base
-        if plain and path in self.done:
-            return self.done[path]
+        plain = not inline and not before
+        key = (path, *entry[2:4], entry.base) if not entry.context else (path, repr(entry[1:]))
+        if plain and key in self.done:
+            return self.done[key]
         data = self._data(path, entry)
         own = _own_overrides(data, path, self.settings.strategy)
         inside = {
@@ -133,6 +142,7 @@ class Loader:
             for target in targets:
                 if target in chain:
                     raise _cycle(path, target, chain, self)
+                self._count(path, position, chain, len(files))
                 context = {**item.context, **entry.context}
                 tree, after = self._tree(
                     target, item._replace(context=context), inside, after, (*chain, target)
@@ -159,8 +169,19 @@ class Loader:
         unique = tuple(dict.fromkeys(reads))
         result = (Tree(path, merged, (*files, Source(path, (), data)), overridden, unique), handed)
         if plain:
-            self.done[path] = result
+            self.done[key] = result
         return result
+
+    def _count(self, path: str, position: int, chain: tuple[str, ...], files: int) -> None:
+        """Count an import. Raises: StackError for imports without measure."""
+        self.reached += 1
+        if len(chain) > _DEPTH:
+            message = f"imports are nested more than {_DEPTH} deep"
+        elif max(self.reached, files) > _IMPORTS:
+            message = f"more than {_IMPORTS:,} imports make one manifest"
+        else:
+            return
+        raise StackError(message, at=self.where(path, position))
 
     def _data(self, path: str, entry: Entry) -> dict[str, Any]:
         from wrapper.stacks import rendering
@@ -192,7 +213,10 @@ class Loader:
         base = item.base or self.settings.stacks_dir
         key = (os.path.dirname(path) if wanted.startswith(("./", "../")) else base, wanted)
         if key not in self.found:
-            self.found[key] = resolve(wanted, path, base)
+            try:
+                self.found[key] = paths.resolve(wanted, path, base)
+            except StackError as error:
+                raise StackError(error.message, at=self.where(path, position)) from error
         targets, looked = self.found[key]
         if not targets and not item.skip_if_missing and not templated:
             raise self._missing(wanted, path, position)
@@ -255,29 +279,6 @@ def place(path: str, keys: tuple[int | str, ...]) -> Location:
         return yamlio.locate(read_bytes(path), path, keys)
     except WrapError:
         return Location(path, 1, 1)
-
-
-def resolve(wanted: str, importer: str, stacks_dir: str) -> tuple[list[str], list[str]]:
-    """Return the absolute files that an import path names, in merge order, and where it looked.
-
-    Source: reference/atmos-stacks.md 3.4.
-    """
-    base = os.path.dirname(importer) if wanted.startswith(("./", "../")) else stacks_dir
-    path = os.path.normpath(os.path.join(base, wanted))
-    has_extension = "." in os.path.basename(path)
-    if globs.has_magic(path):
-        seen: list[str] = []
-        found = globs.find(path if has_extension else path + ".yaml", seen)
-        return found, list(dict.fromkeys(seen))
-    looked = [os.path.dirname(path)]
-    if has_extension:
-        if path.endswith((".yaml", ".yml")) and os.path.isfile(path + ".tmpl"):
-            return [path + ".tmpl"], looked
-        return ([path] if os.path.isfile(path) else []), looked
-    for extension in EXTENSIONS:
-        if os.path.isfile(path + extension):
-            return [path + extension], looked
-    return [], looked
 
 
 def _entries(data: Mapping[str, Any], path: str, loader: Loader) -> list[Entry]:

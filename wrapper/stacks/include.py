@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from wrapper.errors import Location, WrapError
-from wrapper.stacks.manifest import Fault
+from wrapper.stacks.manifest import Fault, read_bytes
 
 
 def read(tag: str, value: Any, at: Location, roots: tuple[str, ...], reads: list[str]) -> Any:
@@ -37,8 +37,7 @@ def read(tag: str, value: Any, at: Location, roots: tuple[str, ...], reads: list
     if not path:
         return Fault(f"{tag}: file not found: {name}", *at)
     try:
-        with open(path, "rb") as stream:
-            content = stream.read()
+        content = read_bytes(path, "the file")
         found = (
             content.decode("utf-8", "replace") if tag == "!include.raw" else decoded(content, path)
         )
@@ -48,6 +47,8 @@ def read(tag: str, value: Any, at: Location, roots: tuple[str, ...], reads: list
             found = expressions.run(query, found)
     except WrapError as error:
         return Fault(f"{tag} {name}: {error.message}", *at)
+    except RecursionError:
+        return Fault(f"{tag} {name}: nested too deeply", *at)
     except (OSError, ValueError) as error:
         return Fault(f"{tag} {name}: {error}", *at)
     return found

@@ -10,6 +10,11 @@ from typing import Any, NamedTuple
 
 from wrapper.errors import StackError, near
 
+# Deeper than anybody's components, and well within the interpreter's stack.
+_DEPTH = 100
+# So many bases, each counted as often as it is reached, make one component.
+_BASES = 1000
+
 
 class Bases(NamedTuple):
     """`order` is the order of merging, with repeats; `chain` what `inheritance` shows."""
@@ -21,12 +26,32 @@ class Bases(NamedTuple):
 def bases_of(name: str, components: Mapping[str, Any], stack: str) -> Bases:
     """Return what a component inherits from, directly or not.
 
-    Raises: StackError for a base that is not there, a loop over `component:`, wrong types.
+    Raises: StackError for a base that is not there, a loop over `component:`, wrong types, and for
+    inheritance without measure.
     """
     order: list[str] = []
     chain: list[str] = []
+    _measure(name, components, stack)
     _visit(name, components, stack, order, chain, (), ())
     return Bases(tuple(order), tuple(chain))
+
+
+def _measure(name: str, components: Mapping[str, Any], stack: str) -> None:
+    """Refuse a long chain at once: for each of its components the whole way would take too long."""
+    base = name
+    for _ in range(_DEPTH + 1):
+        metadata = components[base].get("metadata")
+        bases = metadata.get("inherits") if isinstance(metadata, Mapping) else None
+        base = bases[0] if isinstance(bases, list) and bases else ""
+        if not isinstance(base, str) or base == name or base not in components:
+            return
+    raise _too_deep(name, stack)
+
+
+def _too_deep(name: str, stack: str) -> StackError:
+    return StackError(
+        f"the component '{name}' in stack '{stack}' inherits over more than {_DEPTH} levels"
+    )
 
 
 def legacy_component(body: Mapping[str, Any]) -> str:
@@ -67,6 +92,8 @@ def _visit(
     inherits: tuple[str, ...],
 ) -> None:
     """Add the bases of one component; a loop over `inherits` just ends, as in Atmos."""
+    if len(legacy) > _DEPTH or len(inherits) > 2 * _DEPTH:
+        raise _too_deep(next(iter(legacy or inherits)), stack)
     body = components[name]
     parent = legacy_component(body)
     top = not legacy and not inherits
@@ -78,7 +105,7 @@ def _visit(
         if base not in components:
             raise _missing(name, stack, base, "metadata.inherits", components)
         _visit(base, components, stack, order, chain, legacy, (*inherits, name, base))
-        _add(base, order, chain)
+        _add(base, order, chain, stack)
 
 
 def _legacy(
@@ -95,11 +122,16 @@ def _legacy(
         loop = " -> ".join((*legacy, name, parent))
         raise StackError(f"circular component inheritance detected in stack '{stack}': {loop}")
     _visit(parent, components, stack, order, chain, (*legacy, name), (*inherits, name))
-    _add(parent, order, chain)
+    _add(parent, order, chain, stack)
 
 
-def _add(base: str, order: list[str], chain: list[str]) -> None:
+def _add(base: str, order: list[str], chain: list[str], stack: str) -> None:
     order.append(base)
+    if len(order) > _BASES:
+        raise StackError(
+            f"a component in stack '{stack}' inherits more than {_BASES:,} times, by '{base}' among"
+            " others"
+        )
     if base in chain:
         chain.remove(base)
     chain.insert(0, base)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wrapper.stacks.imports import Tree
     from wrapper.stacks.manifest import Manifest
 
+_DEPTH = 200
 _NAMES = re.compile(r"\.locals\.([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -85,15 +86,22 @@ def _resolve(
 ) -> None:
     if name in done:
         return
-    at = place(path, ("locals", name)) if "{{" in str(raw[name]) else Location(path, 1, 1)
-    if name in chain:
-        loop = " -> ".join((*chain[chain.index(name) :], name))
-        raise StackError(f"circular dependency in locals: {loop}", at=at)
+    if name in chain or len(chain) > _DEPTH:
+        loop = " -> ".join((*chain[chain.index(name) :], name)) if name in chain else ""
+        message = f"circular dependency in locals: {loop}"
+        if not loop:
+            message = f"locals read each other over more than {_DEPTH} levels"
+        raise StackError(message, at=place(path, ("locals", name)))
     for other in _names(raw[name]):
         if other in raw:
             _resolve(other, raw, others, done, (*chain, name), path)
     data = {**others, "locals": done}
-    done[name] = rendering.typed(raw[name], data, f"locals.{name}", at, True)
+    try:
+        at = Location(path, 1, 1)
+        done[name] = rendering.typed(raw[name], data, f"locals.{name}", at, True)
+    except StackError as error:
+        at = place(path, ("locals", name))
+        raise StackError(error.message, at=at, hint=error.hints) from error
 
 
 def _names(value: Any) -> list[str]:

@@ -19,6 +19,8 @@ FUNCTIONS = frozenset(
 INCLUDES = ("!include", "!include.raw")
 EXTENSIONS = (".yaml", ".yml", ".yaml.tmpl", ".yml.tmpl")
 _MARK = "\x00"
+# A larger file is no manifest; what it holds would fill the memory many times over.
+LIMIT = 16 << 20
 
 
 class Fault(NamedTuple):
@@ -46,6 +48,31 @@ class Manifest(NamedTuple):
 def is_template(path: str) -> bool:
     """Say whether the file is rendered before it is parsed."""
     return path.endswith(".tmpl")
+
+
+def read_bytes(path: str, what: str = "the manifest") -> bytes:
+    """Return the bytes of a plain file of at most 16 MiB.
+
+    Raises: StackError with the file; a pipe, which would block, and a device are none.
+    """
+    import stat
+
+    at = Location(path, 1, 1)
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    try:
+        with open(os.open(path, flags), "rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                hint = "remove it, or exclude it by stacks.excluded_paths"
+                raise StackError(f"cannot read {what}: not a plain file", at=at, hint=hint)
+            content = stream.read(LIMIT + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", "") or "unreadable"
+        raise StackError(
+            f"cannot read {what}: {reason}", at=at, hint="check its permissions"
+        ) from error
+    if len(content) > LIMIT:
+        raise StackError(f"{what} is larger than {LIMIT >> 20} MiB", at=at)
+    return content
 
 
 def parse(text: bytes, path: str, roots: tuple[str, ...] = (), delimiter: str = "") -> Manifest:

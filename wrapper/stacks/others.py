@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wrapper.errors import Location, StackError
+from wrapper.errors import Location, StackError, WrapError
 from wrapper.stacks.settings import truth
 
 if TYPE_CHECKING:
@@ -182,11 +182,11 @@ def _datasource(name: str, settings: Settings, reader: Reader, at: Location) -> 
             hint="keep a copy of the file in the repository and name its path",
         )
     from wrapper.stacks import include
+    from wrapper.stacks.manifest import read_bytes
 
     full = os.path.normpath(os.path.join(settings.base_path, path.partition("?")[0]))
     try:
-        with open(full, "rb") as stream:
-            reader.known[key] = include.decoded(stream.read(), full)
-    except (OSError, ValueError) as error:
+        reader.known[key] = include.decoded(read_bytes(full, "the file"), full)
+    except (WrapError, ValueError, RecursionError) as error:
         raise StackError(f'cannot read the data source "{name}": {error}', at=at) from error
     return reader.known[key]

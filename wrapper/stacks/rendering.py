@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wrapper.errors import Location, StackError
 from wrapper.merge import Append
 from wrapper.stacks import template
-from wrapper.stacks.manifest import Manifest, is_template, parse
+from wrapper.stacks.manifest import Manifest, is_template, parse, read_bytes
 from wrapper.stacks.settings import Settings, truth
 
 if TYPE_CHECKING:
@@ -61,13 +61,7 @@ def _file_context(data: dict[str, Any], path: str) -> dict[str, Any]:
 def _parse_text(
     path: str, settings: Settings, context: Mapping[str, Any] | None, strict: bool
 ) -> dict[str, Any]:
-    try:
-        with open(path, "rb") as stream:
-            text = stream.read()
-    except OSError as error:
-        raise StackError(
-            f"cannot read {path}: {error.strerror}", at=Location(path, 1, 1)
-        ) from error
+    text = read_bytes(path)
     if context is not None and b"{{" in text:
         rendered = template.render(
             text.decode("utf-8", "replace"),

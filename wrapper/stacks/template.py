@@ -13,6 +13,8 @@ from wrapper.errors import Location, StackError
 
 _FIELD = re.compile(r"\{\{(-?)\s*((?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*(-?)\}\}")
 NO_VALUE = "<no value>"
+# Longer than any manifest; templates that repeat each other would fill the memory.
+LIMIT = 16 << 20
 # Tells the functions that templates may call, by name.
 Known = Callable[[], Mapping[str, Callable[..., Any]]]
 
@@ -59,21 +61,29 @@ def render(
 
     `functions` tells the functions that are there, if one is needed (default: all).
 
-    Raises: StackError naming `what` when a value is missing or the template cannot be run.
+    Raises: StackError naming `what` when a value is missing, the template cannot be run, or its text
+    is longer than 16 Mi characters.
     """
     if "{{" not in text:
         return text
     if not is_plain(text):
         return _full(text, data, what, at, strict, functions)
 
+    length = 0
+
     def replace(match: re.Match[str]) -> str:
+        nonlocal length
         path = tuple(match.group(2)[1:].split("."))
         value, there = lookup(data, path)
         if not there:
             if strict:
                 raise _missing(what, path, at)
             return NO_VALUE
-        return go_text(value)
+        found = go_text(value)
+        length += len(found)
+        if length > LIMIT:
+            raise StackError(f"{what}: the text becomes longer than {LIMIT >> 20} Mi", at=at)
+        return found
 
     if "{{-" in text or "-}}" in text:
         text = re.sub(r"\s*\{\{-", "{{", text)
