@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Cli
+from wrapper.hook.code import FORM
 
 ATMOS = """\
 import: [parts/*.yaml]
@@ -310,7 +311,7 @@ def test_a_file_swapped_between_the_check_and_its_use_is_never_used(cli: Cli, re
     told = []
     try:
         for _ in range(30):
-            done = cli("hook-env", "bash", str(repo))
+            done = cli("hook-env", "bash", str(repo), FORM)
             assert done.exit == 0
             told.append(done.stdout)
     finally:

@@ -53,9 +53,11 @@ def place(config: Config, pinned: str, here: str, inside: bool, world: World) ->
     """
     look = Passive(config, world)
     if inside:
-        found = look.below(here)
-        if len(found) == 1:
+        found, broken = look.below(here)
+        if len(found) == 1 and not broken:
             return _whole(look.stack(found[0]))
+        if broken and len(found) < 2:
+            return _unread(look, broken)
     if not pinned:
         return None
     said = look.stack(pinned)
@@ -68,6 +70,13 @@ def place(config: Config, pinned: str, here: str, inside: bool, world: World) ->
 
 def _whole(said: Said) -> Place:
     return Place(said, f'stack "{said.stack}"', said.auth, said.layers, said.doubts)
+
+
+def _unread(look: Passive, path: str) -> Place:
+    """Return what is to be said of a directory whose manifest does not tell its stack."""
+    said = look.said("", [path])
+    doubts = said.doubts or (Doubt("its manifest does not say which it is", Location(path, 1, 1)),)
+    return Place(said, "the stack of this directory", {}, (), doubts)
 
 
 def _component(look: Passive, said: Said, module: str) -> Place:

@@ -210,10 +210,14 @@ class Index:
             for row in self._rows("SELECT path FROM stacks WHERE name = ? ORDER BY path", name)
         ]
 
-    def below(self, directory: str) -> list[tuple[str, str]]:
-        """Return stack and manifest of those that lie in a directory or below it."""
-        query = "SELECT name, path FROM stacks WHERE path >= ? AND path < ? ORDER BY path"
-        return [(row[0], row[1]) for row in self._rows(query, f"{directory}/", f"{directory}0")]
+    def below(self, directory: str) -> dict[str, Stored]:
+        """Return the stored listings of the manifests in a directory or below it."""
+        query = (
+            "SELECT path, rows, problems, depends FROM manifests"
+            " WHERE path >= ? AND path < ? ORDER BY path"
+        )
+        found = self._rows(query, f"{directory}/", f"{directory}0")
+        return {row[0]: Stored(*row[1:]) for row in found}
 
     def names(self) -> list[str]:
         """Return the names of all stacks, sorted."""

@@ -20,6 +20,7 @@ from wrapper.stacks.manifest import Fault, Manifest, is_template
 if TYPE_CHECKING:
     from wrapper.config import Config
     from wrapper.config.functions import Seen
+    from wrapper.stacks.catalog import Listing
     from wrapper.stacks.imports import Entry, Tree
     from wrapper.stacks.repository import Repository
     from wrapper.stacks.settings import Settings
@@ -119,29 +120,36 @@ class Passive:
             tuple(dict.fromkeys(watch)), tuple(dict.fromkeys(doubts)), tuple(dict.fromkeys(loose)),
         )  # fmt: skip
 
-    def below(self, directory: str) -> list[str]:
-        """Return the stacks whose manifests lie in a directory (a real path) or below it."""
-        from wrapper.stacks import names
+    def below(self, directory: str) -> tuple[list[str], str]:
+        """Return the stacks whose manifests lie in a directory (a real path) or below it.
 
+        Also the first of these manifests that cannot be read, '' for none.
+        """
         top = self.settings.stacks_dir
         place = os.path.normpath(
             os.path.join(top, os.path.relpath(directory, os.path.realpath(top)))
         )
-        found = set()
-        for name, path in self._rows(place):
+        found: set[str] = set()
+        broken = ""
+        for path, listing in self._listings(place).items():
             self.around |= {place, os.path.dirname(path)}
-            if name != names.path_name(path, top) or not self._has_pattern():
-                found.add(name)
-        return sorted(found)
+            names = {row.stack for row in listing.rows if row.stack}
+            if not names and listing.problems:
+                broken = broken or path
+            found |= names
+        return sorted(found), broken
 
-    def _rows(self, place: str) -> list[tuple[str, str]]:
+    def _listings(self, place: str) -> dict[str, Listing]:
         if self.repository.warm():
-            return self.repository.index.below(place)
-        listed = self.stacks().items()
-        return [(n, path) for n, some in listed for path in some if path.startswith(place + os.sep)]
+            from wrapper.stacks import build
 
-    def _has_pattern(self) -> bool:
-        return bool(self.settings.name_template or self.settings.name_pattern)
+            stored = self.repository.index.below(place)
+            try:
+                return {path: build.restored(one) for path, one in stored.items()}
+            except (ValueError, TypeError):
+                return {}
+        every = self.repository.listings().items()
+        return {path: one for path, one in every if path.startswith(place + os.sep)}
 
     def component(self, said: Said, module: str) -> list[str]:
         """Return the stack's components that live in a directory below the modules."""
@@ -318,23 +326,20 @@ def _says(data: Mapping[str, Any], *, below: bool = False) -> bool:
     if "auth" in data and not below:
         return True
     typed = data.get(_KIND)
-    for section in (data, typed):
-        if not isinstance(section, dict):
-            continue
-        overrides: Any = section.get("overrides")
-        if (section is typed and "auth" in section) or (
-            isinstance(overrides, dict) and "auth" in overrides
-        ):
-            return True
+    if _holds(typed) or _overridden(data) or _overridden(typed):
+        return True
     components = data.get("components")
     group = components.get(_KIND) if isinstance(components, dict) else None
-    for body in group.values() if isinstance(group, dict) else ():
-        if not isinstance(body, dict):
-            continue
-        overrides = body.get("overrides")
-        if "auth" in body or (isinstance(overrides, dict) and "auth" in overrides):
-            return True
-    return False
+    bodies = list(group.values()) if isinstance(group, dict) else []
+    return any(_holds(body) or _overridden(body) for body in bodies)
+
+
+def _holds(section: Any) -> bool:
+    return isinstance(section, dict) and "auth" in section
+
+
+def _overridden(section: Any) -> bool:
+    return isinstance(section, dict) and _holds(section.get("overrides"))
 
 
 def _templated(data: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
