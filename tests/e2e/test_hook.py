@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -285,23 +284,3 @@ def test_the_hook_says_that_it_is_at_work(opened: Open, repositories: Path, cli:
         "atmos-wrap hook --check"
     )
     assert cli("hook", "--check", env={"ATMOS_WRAP_HOOK": "bash:1"}).exit == 1
-
-
-def test_a_stack_whose_manifests_say_who_is_left_alone(cli: Cli, repositories: Path) -> None:
-    """Consent is for atmos.yaml and what it takes in; a manifest could be changed behind it."""
-    (repositories / "stacks").mkdir()
-    (repositories / "components/terraform").mkdir(parents=True)
-    (repositories / "atmos.yaml").write_text(
-        CONFIG.format(realm="outer", name="outer")
-        + "stacks: {base_path: stacks, included_paths: ['*'], name_pattern: '{stage}'}\n"
-        + "components: {terraform: {base_path: components/terraform}}\n"
-    )
-    manifest = repositories / "stacks/dev.yaml"
-    manifest.write_text("vars: {stage: dev}\ncomponents: {terraform: {app: {}}}\n")
-    assert cli("allow").exit == 0
-    env = {"ATMOS_STACK": "dev"}
-    assert json.loads(cli("status", "-f", "json", env=env).stdout)["identity"] == "outer"
-    manifest.write_text(manifest.read_text() + "auth: {identities: {other: {default: true}}}\n")
-    told = json.loads(cli("status", "-f", "json", env=env).stdout)
-    assert told["identity"] == ""
-    assert told["why"] == 'stack "dev" has `auth` in its manifests, which consent does not cover'
