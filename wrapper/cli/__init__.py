@@ -34,7 +34,19 @@ COMMANDS = {
     "why": ("why",),
     "workflow": ("workflow",),
 }
-MODULES = ("auth", "fetch", "show", "stacks", "values", "dependents", "affected", "why", "trust", "shell", "workflow")
+MODULES = (
+    "auth",
+    "fetch",
+    "show",
+    "stacks",
+    "values",
+    "dependents",
+    "affected",
+    "why",
+    "trust",
+    "shell",
+    "workflow",
+)
 # Commands that hand the rest of the line to another program; they never meet Typer.
 # Commands that a shell may call, or that only look: what is on the net is not fetched for them.
 LOOKING = (
@@ -63,6 +75,10 @@ def main(argv: Sequence[str], world: World) -> int:
         return programs.main(rest, given, world)
     if rest == ["--version"]:
         rest = ["version"]
+    from wrapper.cli import quick
+
+    if quick.answer(rest, given, world):
+        return 0
     return _typer(word, rest, given, world)
 
 

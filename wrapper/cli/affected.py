@@ -72,7 +72,7 @@ def describe_affected(
 ) -> None:
     """Show the components that differ from another commit, with the reasons."""
     from wrapper import run, ui
-    from wrapper.cli.stacks import names_of, truth
+    from wrapper.cli.described import names_of, truth
     from wrapper.errors import UsageError
     from wrapper.stacks import affected
     from wrapper.stacks.baseline import Against

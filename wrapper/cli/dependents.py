@@ -37,7 +37,7 @@ def describe_dependents(
 ) -> None:
     """Show the components that depend on one component of one stack, and those on them."""
     from wrapper import run, stacks
-    from wrapper.cli.stacks import truth
+    from wrapper.cli.described import truth
     from wrapper.errors import UsageError
     from wrapper.stacks import dependencies, overview
     from wrapper.stacks.settings import settings_of

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wrapper.cli import group, output
+from wrapper.cli import described, group, output
+from wrapper.cli.described import names_of, split, truth
 
 if TYPE_CHECKING:
     from wrapper.cli.session import Session
     from wrapper.stacks import Component
-
-# What `describe component` shows by default. Source: reference/atmos-stacks.md 6.1.
-SHOWN = (
-    "vars",
-    "settings",
-    "env",
-    "backend",
-    "metadata",
-    "overrides",
-    "providers",
-    "imports",
-    "dependencies",
-    "component",
-    "hooks",
-)
 
 Format = Annotated[str, typer.Option("--format", "-f", help="json or yaml")]
 ListFormat = Annotated[str, typer.Option("--format", "-f", help="table, json, yaml, csv, tsv")]
@@ -63,36 +49,16 @@ def describe_component(
     skip: Skip = [],  # noqa: B006
 ) -> None:
     """Show one component of one stack, resolved."""
-    from wrapper import run, stacks
-    from wrapper.errors import UsageError
-
-    session: Session = ctx.obj
-    stack = session.globals.stack
-    if not stack:
-        raise UsageError(
-            "stack is required; specify it on the command line using the flag "
-            "`--stack <stack>` (shorthand `-s`)"
-        )
-    config = session.config()
-    world, reader = (
-        session.world,
-        run.reader(config, session.globals.identity, session.world, masks=True),
+    described.component(
+        ctx.obj,
+        component,
+        form=form,
+        query=query,
+        file=file,
+        functions=process_functions,
+        templates=process_templates,
+        skip=skip,
     )
-    found = stacks.component(
-        config, world, component, stack, "", templates=truth(process_templates), reader=reader
-    )
-    if truth(process_functions):
-        found = stacks.evaluate(
-            found, config, world, config.environ, skip=names_of(skip), reader=reader
-        )
-    section: Any = _with_zero_values(found.section)
-    if query:
-        from wrapper.stacks import query as expressions
-
-        section = expressions.run(query, section)
-    elif _filter(session, config.data) == "schema":
-        section = {key: section[key] for key in SHOWN if key in section}
-    output.emit(session, section, form, file, apart=bool(query))
 
 
 def describe_stacks(
@@ -129,15 +95,15 @@ def describe_stacks(
         config,
         session.world,
         stack=session.globals.stack,
-        components=_split(components),
-        kinds=_split(component_types),
+        components=split(components),
+        kinds=split(component_types),
         templates=truth(process_templates),
         evaluated=evaluated if truth(process_functions) else None,
         reader=reader,
         empty=include_empty_stacks,
     )
     if sections:
-        found = _with_sections(found, _split(sections))
+        found = _with_sections(found, split(sections))
     if query:
         from wrapper.stacks import query as expressions
 
@@ -179,14 +145,14 @@ def list_components(
     session: Session = ctx.obj
     rows = overview.rows(session.config(), session.world, session.globals.stack)
     kind = "all" if abstract and kind == "real" else kind
-    pairs = [tuple(part.partition("=")[::2]) for part in _split(labels)]
+    pairs = [tuple(part.partition("=")[::2]) for part in split(labels)]
     chosen = [
         row
         for row in rows
         if (kind == "all" or row.abstract == (kind == "abstract"))
         and (not enabled or row.enabled == truth(enabled))
         and (not locked or row.locked == truth(locked))
-        and (not tags or set(_split(tags)) & set(row.tags))
+        and (not tags or set(split(tags)) & set(row.tags))
         and all(pair in row.labels for pair in pairs)
     ]
     output.table(session, overview.counted(chosen), form)
@@ -202,12 +168,12 @@ def list_instances(
     from wrapper.stacks import overview
 
     session: Session = ctx.obj
-    pairs = [tuple(part.partition("=")[::2]) for part in _split(labels)]
+    pairs = [tuple(part.partition("=")[::2]) for part in split(labels)]
     rows = {
         (row.component, row.stack or "")
         for row in overview.rows(session.config(), session.world, session.globals.stack)
         if not row.abstract
-        and (not tags or set(_split(tags)) & set(row.tags))
+        and (not tags or set(split(tags)) & set(row.tags))
         and all(pair in row.labels for pair in pairs)
     }
     output.table(
@@ -232,42 +198,6 @@ def validate_stacks(ctx: typer.Context) -> int:
         raise StackError(f"{len(problems)} problem(s) in the stack manifests")
     session.world.stderr.write("✓ All stacks validated successfully\n")
     return 0
-
-
-def _with_zero_values(section: dict[str, Any]) -> dict[str, Any]:
-    """Return a section as Atmos shows it: `auth` with what it holds by default."""
-    auth = section.get("auth")
-    if not isinstance(auth, dict) or not auth.keys() - {"realm"}:
-        return section
-    logs = auth.get("logs") or {}
-    shown = {**auth, "keyring": auth.get("keyring") or {}}
-    shown["logs"] = {"file": "", "level": "", **logs} if isinstance(logs, dict) else logs
-    return {**section, "auth": shown}
-
-
-def truth(text: str) -> bool:
-    """Read a flag's value: everything but a word for no means yes."""
-    return text.strip().lower() not in ("false", "0", "f", "no", "off")
-
-
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def names_of(skip: Sequence[str]) -> frozenset[str]:
-    """Return the functions that `--skip` names, without `!`."""
-    return frozenset(part.lstrip("!") for text in skip for part in _split(text))
-
-
-def _filter(session: Session, data: Mapping[str, Any]) -> str:
-    """Return how much is shown. Source: reference/atmos-stacks.md 6.1."""
-    given = session.world.environ.get("ATMOS_DESCRIBE_COMPONENT_FILTER")
-    if given:
-        return given
-    found: Any = data
-    for key in ("describe", "component", "filter"):
-        found = found.get(key) if isinstance(found, Mapping) else None
-    return found if isinstance(found, str) and found else "schema"
 
 
 def _with_sections(stacks: Mapping[str, Any], wanted: tuple[str, ...]) -> dict[str, Any]:

@@ -110,7 +110,7 @@ def _sections(
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Return (stack, component) -> section. Raises: StackError when there is no such component."""
     from wrapper import run, stacks
-    from wrapper.cli.stacks import names_of, truth
+    from wrapper.cli.described import names_of, truth
     from wrapper.stacks import overview
 
     config, world = session.config(), session.world

@@ -1,0 +1,104 @@
+"""One component of one stack as `describe component` shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from wrapper.cli import output
+
+if TYPE_CHECKING:
+    from wrapper.cli.session import Session
+
+# What `describe component` shows by default. Source: reference/atmos-stacks.md 6.1.
+SHOWN = (
+    "vars",
+    "settings",
+    "env",
+    "backend",
+    "metadata",
+    "overrides",
+    "providers",
+    "imports",
+    "dependencies",
+    "component",
+    "hooks",
+)
+
+
+def component(
+    session: Session,
+    name: str,
+    *,
+    form: str = "yaml",
+    query: str = "",
+    file: str = "",
+    functions: str = "true",
+    templates: str = "true",
+    skip: Sequence[str] = (),
+) -> None:
+    """Write one component, resolved. Raises: WrapError."""
+    from wrapper import run, stacks
+    from wrapper.errors import UsageError
+
+    stack = session.globals.stack
+    if not stack:
+        raise UsageError(
+            "stack is required; specify it on the command line using the flag "
+            "`--stack <stack>` (shorthand `-s`)"
+        )
+    config = session.config()
+    world = session.world
+    reader = run.reader(config, session.globals.identity, world, masks=True)
+    found = stacks.component(
+        config, world, name, stack, "", templates=truth(templates), reader=reader
+    )
+    if truth(functions):
+        found = stacks.evaluate(
+            found, config, world, config.environ, skip=names_of(skip), reader=reader
+        )
+    section: Any = _with_zero_values(found.section)
+    if query:
+        from wrapper.stacks import query as expressions
+
+        section = expressions.run(query, section)
+    elif _filter(session, config.data) == "schema":
+        section = {key: section[key] for key in SHOWN if key in section}
+    output.emit(session, section, form, file, apart=bool(query))
+
+
+def _with_zero_values(section: dict[str, Any]) -> dict[str, Any]:
+    """Return a section as Atmos shows it: `auth` with what it holds by default."""
+    auth = section.get("auth")
+    if not isinstance(auth, dict) or not auth.keys() - {"realm"}:
+        return section
+    logs = auth.get("logs") or {}
+    shown = {**auth, "keyring": auth.get("keyring") or {}}
+    shown["logs"] = {"file": "", "level": "", **logs} if isinstance(logs, dict) else logs
+    return {**section, "auth": shown}
+
+
+def truth(text: str) -> bool:
+    """Read a flag's value: everything but a word for no means yes."""
+    return text.strip().lower() not in ("false", "0", "f", "no", "off")
+
+
+def split(text: str) -> tuple[str, ...]:
+    """Return the parts of a text between commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def names_of(skip: Sequence[str]) -> frozenset[str]:
+    """Return the functions that `--skip` names, without `!`."""
+    return frozenset(part.lstrip("!") for text in skip for part in split(text))
+
+
+def _filter(session: Session, data: Mapping[str, Any]) -> str:
+    """Return how much is shown. Source: reference/atmos-stacks.md 6.1."""
+    given = session.world.environ.get("ATMOS_DESCRIBE_COMPONENT_FILTER")
+    if given:
+        return given
+    found: Any = data
+    for key in ("describe", "component", "filter"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, str) and found else "schema"
