@@ -77,6 +77,10 @@ class Azure:
                 "authorization_endpoint": f"{base}/oauth2/v2.0/authorize",
                 "token_endpoint": f"{base}/oauth2/v2.0/token",
             }
+        if rest == "discovery/instance":
+            names = {"preferred_network": LOGIN, "preferred_cache": LOGIN, "aliases": [LOGIN]}
+            discovery = f"https://{LOGIN}/{TENANT}/v2.0/.well-known/openid-configuration"
+            return 200, {"tenant_discovery_endpoint": discovery, "metadata": [names]}
         if (where, rest) == (TENANT, "oauth2/v2.0/token"):
             return self.token(parse_qs(body.decode()))
         self.seen.append((method, path))

@@ -176,7 +176,7 @@ def _slot(component: Component, name: str) -> store.Slot:
     for label, source in component.layers:
         section = source.data.get("secrets")
         names = section.get("vars") if isinstance(section, Mapping) else None
-        if label not in ("global", "type") and isinstance(names, Mapping) and name in names:
+        if label not in ("stack", "type") and isinstance(names, Mapping) and name in names:
             return store.Slot(component.stack, component.name, name)
     return store.Slot(component.stack, "", name)
 
