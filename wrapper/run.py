@@ -274,6 +274,8 @@ def _terraform(
         chosen(config, component, wanted, world)
         environ = section_env(component.section.get("env") or {}).apply(shell)
         todo = steps.prepare(component, config, invocation, environ, world.cwd)
+        if component.section.get("hooks"):
+            todo = _following(todo, component, config, invocation, wanted, world)
         world.stdout.write(running.show(todo))
         return 0
     try:
@@ -320,12 +322,36 @@ def steps_as(
 
         workdir.provision(component, config, world)
     todo = steps.prepare(component, config, invocation, environ, world.cwd)
+    if component.section.get("hooks") or component.section.get("retry"):
+        todo = _following(todo, component, config, invocation, ready.wanted, world)
     accept = invocation.accept_state_change
     guard.check(component, config, world.environ, invocation.subcommand, accept=accept)
     changes = invocation.subcommand in _CHANGES and invocation.words not in _LOOKING
     if ready.choice.name and changes:
         ui.note(world, f"identity: {ready.choice.name} ({ready.choice.why})")
     return component, todo
+
+
+def _following(
+    todo: Steps,
+    component: Component,
+    config: Config,
+    invocation: Invocation,
+    wanted: Setting | None,
+    world: World,
+) -> Steps:
+    """Return the steps with the hooks and the `retry` of the component.
+
+    Raises: StackError, ToolMissing for a hook's program.
+    """
+    from wrapper.terraform import files, hooks, retry
+
+    planfile = f"{todo.directory}/{files.names(component, config).planfile}"
+    asked = reader(config, wanted, world)
+    found = hooks.read(component, config, invocation, world, asked, planfile)
+    if todo.command is not None:
+        hooks.check(found, todo.command.env, todo.directory)
+    return todo._replace(hooks=found, retry=retry.read(component))
 
 
 def _leave_varfile(

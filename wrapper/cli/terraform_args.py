@@ -227,6 +227,7 @@ def _line(
         format=last.get("format"),
         stacks=terraform_bulk.several(last.get("stacks")),
         components=terraform_bulk.several(last.get("components")),
+        skip_hooks=(last["skip-hooks"] or "*") if "skip-hooks" in last else "",
     )
     if sub in ("generate", "clean") and not terraform_bulk.is_asked(typed, sub):
         return Line(globals_._replace(overrides=overrides), invocation, wants_help, "")

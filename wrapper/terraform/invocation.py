@@ -58,6 +58,7 @@ class Invocation(NamedTuple):
     format: str | None = None
     stacks: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
+    skip_hooks: str = ""
     bulk: Bulk | None = None
 
     @property

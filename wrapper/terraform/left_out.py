@@ -18,8 +18,6 @@ def left_out(component: Component) -> list[str]:
     settings = _map(section.get("settings"))
     dependencies = _map(section.get("dependencies"))
     found = [
-        ("hooks", _names(section.get("hooks")), "are not run"),
-        ("retry", _names(section.get("retry")), "is not followed: terraform runs once"),
         ("settings.validation", _names(settings.get("validation")), "is not checked"),
         ("dependencies.tools", _names(dependencies.get("tools")), "are not installed"),
     ]

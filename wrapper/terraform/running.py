@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from wrapper.process import Child
     from wrapper.stacks import Component
+    from wrapper.terraform.hooks import Outcome
     from wrapper.terraform.steps import Steps
     from wrapper.terraform.turn import Turn
     from wrapper.world import World
@@ -29,6 +30,9 @@ def show(steps: Steps) -> str:
     for child in children:
         if child is not None:
             lines.append(shlex.join(child.argv))
+    if steps.hooks is not None:
+        for moment in ("before", "after"):
+            lines += [f"# hook {one.name}, {moment}" for one in steps.hooks.at(moment)]
     return "\n".join(lines) + "\n"
 
 
@@ -75,6 +79,8 @@ def carry_out(steps: Steps, component: Component, world: World, crew: Crew | Non
             held = take(shared=False)
             held.sign(label)
             code = _make_ready(steps, component, world, crew)
+            if code and steps.command is not None and steps.hooks is not None:
+                steps.hooks.run("after", steps.command, _spawn(crew), _outcome(steps, code))
             if code or steps.command is None:
                 return code
             if not _changes_directory(steps.command):
@@ -117,18 +123,56 @@ def _run(steps: Steps, world: World, held: Turn, crew: Crew | None) -> int:
     _flush(world)
     if crew is None and (command.login or command.argv[1:2] == ("console",)):
         process.execute(command)  # somebody sits there for hours: others need not wait
-    if crew is None and not leftover:
+    hooks = steps.hooks
+    if hooks is not None:
+        stops = hooks.run("before", command, _spawn(crew), _outcome(steps, 0))
+        if stops:
+            return stops
+    follows = hooks is not None and hooks.may_follow()
+    if crew is None and not leftover and not follows and steps.retry is None:
         held.hand_over()
         process.execute(command)
-    code = _spawn(crew)(command)
+    code = _starter(steps, world, crew)(command)
+    after = 0
+    if hooks is not None and follows:
+        after = hooks.run("after", command, _spawn(crew), _outcome(steps, code))
     if code == 0 and held.is_alone():  # else they may still be needed
         for path in leftover:
             storage.remove(path)
-    return code
+    return code or after
+
+
+def _outcome(steps: Steps, code: int) -> Outcome:
+    """Return how a command ended, for hooks: changes that a plan found are no failure."""
+    from wrapper.terraform.hooks import Outcome
+
+    argv = steps.command.argv if steps.command is not None else ()
+    found = code == 2 and argv[1:2] == ("plan",) and "-detailed-exitcode" in argv
+    return Outcome(0 if found else code)
 
 
 def _spawn(crew: Crew | None) -> Callable[..., int]:
     return process.spawn if crew is None else crew.spawn
+
+
+def _starter(steps: Steps, world: World, crew: Crew | None) -> Callable[..., int]:
+    """Return what starts a program of Terraform's: again and again, if `retry` says so."""
+    known = steps.retry
+    if known is None:
+        return _spawn(crew)
+    from wrapper.terraform import retry
+
+    signals = process.Signals() if crew is None else crew.signals
+    streams = process.Streams() if crew is None else crew.streams
+
+    def once(child: Child, there: process.Streams) -> int:
+        return process.spawn(child, signals=signals, streams=there)
+
+    def start(child: Child, stderr: IO[bytes] | None = None) -> int:
+        there = streams if stderr is None else streams._replace(stderr=stderr.fileno())
+        return retry.run(known, child, once, there, world, lambda: bool(signals.received))
+
+    return start
 
 
 def _make_ready(steps: Steps, component: Component, world: World, crew: Crew | None) -> int:
@@ -143,16 +187,18 @@ def _make_ready(steps: Steps, component: Component, world: World, crew: Crew | N
         init.forget(steps.data_dir)
         workspace.forget(steps.data_dir)
         _flush(world)
-        code = _spawn(crew)(steps.init)
+        start = _starter(steps, world, crew)
+        code = start(steps.init)
         if code == 0 and steps.lock is not None:
-            code = _spawn(crew)(steps.lock)
+            code = start(steps.lock)
         if code:
             return code
     settled = (
         fresh and steps.init is not None and workspace.is_settled(component, steps.data_dir, known)
     )
     if steps.select is not None and steps.create is not None and not settled:
-        code = _select(steps.select, steps.create, steps.data_dir, crew)
+        start = _starter(steps, world, crew)
+        code = _select(steps.select, steps.create, steps.data_dir, start, crew)
         if code:
             return code
     if steps.init is not None and not (fresh and (settled or steps.select is None)):
@@ -178,7 +224,9 @@ def _print(steps: Steps) -> str:
     return init.fingerprint(steps.directory, steps.init.env, steps.binary, arguments, named)
 
 
-def _select(select: Child, create: Child, data_dir: str, crew: Crew | None) -> int:
+def _select(
+    select: Child, create: Child, data_dir: str, start: Callable[..., int], crew: Crew | None
+) -> int:
     """Select the workspace, making it if need be; what it says is shown only when that fails.
 
     Source: reference/atmos-stacks.md 5.5.
@@ -186,9 +234,9 @@ def _select(select: Child, create: Child, data_dir: str, crew: Crew | None) -> i
     import tempfile
 
     with tempfile.TemporaryFile() as said:
-        code = _spawn(crew)(select, said)
+        code = start(select, said)
         if code == 1:
-            code = _spawn(crew)(create, said)
+            code = start(create, said)
             if code == 1 and workspace.selected(data_dir) == create.argv[-1]:
                 return 0
         if code:

@@ -14,7 +14,9 @@ from wrapper.terraform.environment import environment
 if TYPE_CHECKING:
     from wrapper.config import Config
     from wrapper.stacks import Component
+    from wrapper.terraform.hooks import Hooks
     from wrapper.terraform.invocation import Invocation
+    from wrapper.terraform.retry import Retry
 
 _ABSTRACT = ("plan", "apply", "deploy", "workspace")
 _LOCKED = ("apply", "deploy", "destroy", "import", "taint", "untaint")
@@ -26,7 +28,8 @@ class Steps(NamedTuple):
     """One run. Paths are absolute.
 
     `init` (with `lock` behind it) and `select`/`create` are children run before `command` unless they would change
-    nothing; `after` are files to remove when everything succeeded. `command` is None when init and
+    nothing; `after` are files to remove when everything succeeded; `hooks` follow `command`; `retry`
+    says when a child is tried again. `command` is None when init and
     workspace are all there is to do.
     """
 
@@ -43,6 +46,8 @@ class Steps(NamedTuple):
     create: Child | None
     command: Child | None
     after: tuple[str, ...]
+    hooks: Hooks | None = None
+    retry: Retry | None = None
 
 
 def program(component: Component | None, config: Config, invocation: Invocation) -> str:

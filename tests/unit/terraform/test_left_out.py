@@ -16,16 +16,11 @@ def test_nothing_is_said_of_a_plain_component() -> None:
 
 def test_each_section_without_effect_is_named_with_its_entries() -> None:
     asking = component(
-        hooks={"store": {"events": []}, "off": {"enabled": False}},
-        retry={"max_attempts": 3},
-        source="github.com/x/y",
-        settings={"validation": {"policy": {"schema_type": "opa"}}},
+        settings={"validation": {"policy": {"schema_type": "opa"}, "off": {"enabled": False}}},
         dependencies={"tools": {"terraform": "1.9.8"}},
     )
 
     assert left_out(asking) == [
-        'component "app": `hooks` (store) are not run',
-        'component "app": `retry` (max_attempts) is not followed: terraform runs once',
         'component "app": `settings.validation` (policy) is not checked',
         'component "app": `dependencies.tools` (terraform) are not installed',
     ]
