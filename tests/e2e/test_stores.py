@@ -26,7 +26,7 @@ stores:
 """
 MODULE = """\
 variable "subnet" { type = any }
-variable "password" { type = any }
+variable "password" { type = string }
 output "password" { value = "is ${var.password}" }
 output "subnet" { value = var.subnet }
 """
@@ -177,10 +177,10 @@ def test_a_secret_is_masked_where_it_is_shown_and_never_in_the_varfile(
     }  # fmt: skip
     assert not [call for call in fake_aws.calls() if call.action == "GetParameter"]
     local = {"ATMOS_COMPONENTS_TERRAFORM_AUTO_GENERATE_BACKEND_FILE": "false"}
-    done = cli("terraform", "plan", "app", "-s", "prod", env=local)
+    done = cli("terraform", "plan", "app", "-s", "prod", "-no-color", env=local)
     assert done.exit == 0, done.stderr
     assert '+ password = "is 000123"' in done.stdout
-    assert '+ "u1",\n      + "everywhere",' in done.stdout
+    assert '+ "u1",\n      + "everywhere",' in done.stdout, done.stdout
     (varfile,) = (shop.repo / "components/app").glob("*.tfvars.json")
     assert json.loads(varfile.read_text()) == {"stage": "prod", "text": "dev"}
 
