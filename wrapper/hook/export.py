@@ -96,6 +96,13 @@ def _watched(found: Answer) -> list[str]:
     return [path for path in (*found.watch, *found.absent) if os.path.isabs(path)]
 
 
+def _existing(path: str) -> str:
+    """Return the path, or the directory in which it would begin: mise takes a missing one for new."""
+    while path and not os.path.lexists(path):
+        path = os.path.dirname(path)
+    return path
+
+
 def _bash(found: Answer, unset: Sequence[str], *, wrong: bool) -> str:
     from shlex import quote
 
@@ -118,7 +125,7 @@ def _json(found: Answer, unset: Sequence[str]) -> str:
     env = {**dict.fromkeys(unset, ""), **found.values}
     told = {
         "env": [{"key": name, "value": env[name]} for name in sorted(env)],
-        "watch_files": _watched(found),
+        "watch_files": sorted({_existing(path) for path in _watched(found)}),
         "say": found.say,
     }
     return json.dumps(told, ensure_ascii=True) + "\n"
