@@ -270,8 +270,8 @@ def timestamp(seconds: float) -> str:
 def credential_process(argv: Sequence[str], world: World) -> int:
     """Answer an AWS SDK: print the credential of the chain that a snapshot names.
 
-    `argv` is the snapshot's path and a handle in it. Never asks anybody anything.
-    Raises: UsageError, AuthError, StoreError.
+    `argv` is the snapshot's path and a handle in it. Nobody is asked anything, unless the user wants
+    to be (`wrap.shell.login: ask`). Raises: UsageError, AuthError, StoreError.
     """
     if len(argv) != 2:
         raise UsageError(
@@ -303,6 +303,8 @@ def _answer(found: Credential) -> str:
 
 def _renew(path: str, handle: str, realm: str, world: World) -> Credential:
     """Walk the snapshot's chain. Raises: AuthError, NeedsLogin, StoreError."""
+    import shlex
+
     from wrapper.auth import chain
 
     snapshot = sessions.record(path)
@@ -317,8 +319,19 @@ def _renew(path: str, handle: str, realm: str, world: World) -> Credential:
     environ = dict(world.environ)
     if any(step["kind"] == "aws/ambient" for step in written["links"]):
         environ = _as_before(environ, snapshot.get("ambient") or {})
+    links = chain.restore(written["links"], environ)
     quiet = world._replace(environ=environ, stdin_tty=False, asks=False)
-    return chain.walk(chain.restore(written["links"], environ), realm, quiet)
+    try:
+        return chain.walk(links, realm, quiet)
+    except NeedsLogin as error:
+        name = str(written.get("identity") or links[-1].name)
+        error.hints = (f"sign in: atmos-wrap auth login {shlex.quote(name)}", *error.hints)
+        from wrapper.auth import offer
+
+        def walk(there: World) -> Credential:
+            return chain.walk(links, realm, there)
+
+        return offer.sign_in(name, walk, realm, world._replace(environ=environ), error)
 
 
 def _as_before(environ: dict[str, str], pointers: Mapping[str, str]) -> dict[str, str]:

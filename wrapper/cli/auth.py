@@ -51,6 +51,7 @@ def register(app: typer.Typer) -> None:
 
 def login(
     ctx: typer.Context,
+    identity: Annotated[str, typer.Argument(metavar="[IDENTITY]")] = "",
     provider: Provider = "",
     tags: Tags = "",
     webflow: Annotated[bool, typer.Option("--webflow", help="Sign in by browser.")] = False,
@@ -63,7 +64,9 @@ def login(
     """Sign in to an identity, or to a provider."""
     from wrapper.auth import chain
 
-    auth, world = read(ctx.obj, only_providers=bool(provider))
+    session: Session = _named(ctx.obj, identity, provider)
+    auth, world = read(session, only_providers=bool(provider))
+    auth = _of_stack(auth, session, world)
     if device:
         world = world._replace(environ={**world.environ, "ATMOS_WRAP_DEVICE_CODE": "1"})
     if webflow and provider:
@@ -73,7 +76,7 @@ def login(
     if mfa_code:
         world = world._replace(environ={**world.environ, "ATMOS_WRAP_MFA_CODE": mfa_code})
     world = world._replace(anew=force)
-    name = None if provider else _identity_to_login(auth, tags, ctx.obj, world)
+    name = None if provider else _identity_to_login(auth, tags, session, world)
     if name == "":
         if webflow:
             raise UsageError("--webflow requires an aws/user identity, and none is chosen")
@@ -92,6 +95,31 @@ def login(
     found = chain.obtain(auth, name, world, again=again)
     _told(auth, world, auth.identities[name], name, found)
     return 0
+
+
+def _named(session: Session, identity: str, provider: str) -> Session:
+    """Return the invocation with an identity that was named without a flag."""
+    if not identity:
+        return session
+    from wrapper.auth.model import Setting
+
+    if provider or session.globals.identity is not None:
+        raise UsageError("name the identity once, and no provider with it")
+    given = Setting(identity, "the command line")
+    return session._replace(globals=session.globals._replace(identity=given))
+
+
+def _of_stack(auth: Auth, session: Session, world: World) -> Auth:
+    """Return the `auth` that the shell has here, where manifests that are allowed make the identity."""
+    from wrapper.auth import selection
+    from wrapper.hook import evaluate
+
+    wanted = selection.wish(session.globals.identity, world)
+    view = evaluate.look(world) if wanted is not None else evaluate.View()
+    found = view.found
+    if wanted is None or found is None or found.auth is None or found.verdict is None:
+        return auth
+    return found.auth if wanted.value in found.auth.identities else auth
 
 
 def _by_browser(entry: Entry, world: World) -> World:
