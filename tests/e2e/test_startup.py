@@ -102,3 +102,14 @@ def test_a_credential_process_that_has_a_session_loads_nothing_slow(
     argv = command[command.index("credential-process") :]
     found = _loaded(demo, tmp_path, *argv)
     assert found & (NEVER | SLOW | {"yaml"}) == set()
+
+
+@pytest.mark.parametrize(
+    "argv", [("describe", "component", "app", "-s", "dev"), ("list", "stacks")], ids="-".join
+)
+def test_a_warm_look_at_stacks_loads_nothing_slow(
+    cli: Cli, tmp_path: Path, argv: tuple[str, ...]
+) -> None:
+    repository.write(cli.cwd)
+    found = _loaded(cli, tmp_path, *argv)
+    assert found & (NEVER | SLOW | {"multiprocessing"}) == set()

@@ -101,26 +101,14 @@ def stack_names(config: Config, world: World, component: str | None = None) -> l
     repository = opened(config, world)
     if component is None:
         return repository.stacks()
-    from wrapper.stacks.names import path_name
-
-    found = set()
-    for path, one in repository.listings().items():
-        for row in one.rows:
-            if row.component == component:
-                found.add(row.stack or path_name(path, repository.settings.stacks_dir))
-    return sorted(found)
+    return repository.having(component)
 
 
 def component_names(
     config: Config, world: World, stack: str | None = None, kind: str = "terraform"
 ) -> list[str]:
     """Return the names of the components that can be run, of one stack or of all, sorted."""
-    found = set()
-    for one in opened(config, world).listings().values():
-        for row in one.rows:
-            if row.kind == kind and not row.abstract and stack in (None, row.stack):
-                found.add(row.component)
-    return sorted(found)
+    return opened(config, world).components(kind, stack)
 
 
 def stack_auth(

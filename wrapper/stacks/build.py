@@ -6,16 +6,17 @@ docs/explanation/index.md says what is read when.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.errors import WrapError
-from wrapper.stacks import catalog
+from wrapper.stacks import catalog, inputs
 from wrapper.stacks.catalog import Listing, Row
 from wrapper.stacks.imports import Loader
-from wrapper.stacks.index import Index, Stored, sure_stamp
+from wrapper.stacks.index import Index, Stored
 from wrapper.stacks.manifest import EXTENSIONS, Manifest, encode, is_template, parse, read_bytes
 from wrapper.stacks.settings import Settings
+from wrapper.stacks.stamps import sure_stamp
 
 if TYPE_CHECKING:
     from wrapper.world import World
@@ -96,20 +97,22 @@ def listings(
     found: dict[str, Listing] = {}
     depends: dict[str, tuple[str, ...]] = {}
     for path in paths:
-        try:
+        # What a broken closure depends on is not known: it is looked at every time.
+        needs: tuple[str, ...] = ("",)
+        with inputs.noted() as asked:
             try:
-                tree = loader.tree(path)
-            except NeedsAll:
-                tree = whole.tree(path)
-            found[path] = catalog.listing(tree, settings)
-            depends[path] = tuple(dict.fromkeys((*tree.paths, *tree.reads)))
-        except WrapError as error:
-            # What a broken closure depends on is not known: it is looked at every time.
-            found[path] = Listing((), (catalog.told(error),))
-            depends[path] = ("",)
-        except (MemoryError, RecursionError):
-            found[path] = Listing((), (f"{path}: the manifest is too large or nested too deeply",))
-            depends[path] = ("",)
+                try:
+                    tree = loader.tree(path)
+                except NeedsAll:
+                    tree = whole.tree(path)
+                found[path] = catalog.listing(tree, settings)
+                needs = (*tree.paths, *tree.reads, *tree.asked)
+            except WrapError as error:
+                found[path] = Listing((), (catalog.told(error),))
+            except (MemoryError, RecursionError):
+                told = f"{path}: the manifest is too large or nested too deeply"
+                found[path] = Listing((), (told,))
+        depends[path] = tuple(dict.fromkeys((*needs, *asked)))
     return Update(found, [], depends)
 
 
@@ -197,7 +200,7 @@ def refresh(
     for path in manifests:
         if path in before and changed is not None:
             known = tuple(before[path].depends.split("\0"))
-            if not changed.intersection(known) and known != ("",):
+            if not changed.intersection(known) and known[:1] != ("",):
                 try:
                     found[path] = restored(before[path])
                     depends[path] = known
@@ -216,15 +219,17 @@ def refresh(
     if "" in needed:
         needed += catalog.below(settings)
     for path in dict.fromkeys(needed):
-        if path and path not in stamps:
+        if path and path not in stamps and path[0] != "$":
             keep = not whole and path in old and path not in (changed or ())
             stamps[path] = old[path] if keep else sure_stamp(path)
     index.save(
         stamps,
         {path: stored(found[path], depends[path]) for path in todo},
-        [(name, path) for path in todo for name in _names(found[path], path, settings)],
+        [(path, name) for path in todo for name in _names(found[path], path, settings)],
+        _components(found, settings),
         [path for path in before if path not in found],
         docs,
+        inputs.stamps({one for one in needed if one[:1] == "$"}),
         "\n".join(dict.fromkeys(line for path in manifests for line in found[path].problems)),
         whole=whole,
     )
@@ -236,3 +241,20 @@ def _names(found: Listing, path: str, settings: Settings) -> list[str]:
 
     shown = path_name(path, settings.stacks_dir)
     return list(dict.fromkeys(row.stack or shown for row in found.rows))
+
+
+def _components(found: Mapping[str, Listing], settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """Yield each component with the types that can be run, and its stacks."""
+    from wrapper.stacks.names import path_name
+
+    kinds: dict[str, set[str]] = {}
+    stacks: dict[str, set[str]] = {}
+    for path, one in found.items():
+        shown = path_name(path, settings.stacks_dir)
+        for row in one.rows:
+            stacks.setdefault(row.component, set()).add(row.stack or shown)
+            known = kinds.setdefault(row.component, set())
+            if not row.abstract:
+                known.add(row.kind)
+    for name, some in stacks.items():
+        yield name, "\0".join(sorted(kinds[name])), "\0".join(sorted(some))

@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import json
 import math
-import os
 import posixpath
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from wrapper.stacks import inputs
 from wrapper.stacks.template import go_text
 
 _LONGEST = 10_000_000
@@ -27,7 +27,7 @@ def expanded(text: str, environ: Mapping[str, str]) -> str:
 
 def functions(environ: Mapping[str, str] | None = None) -> dict[str, Callable[..., Any]]:
     """Return all functions by name; `environ` defaults to this process's environment."""
-    known = os.environ if environ is None else environ
+    known = inputs.process() if environ is None else environ
     spaces = {
         "strings": _STRINGS, "coll": _COLL, "conv": _CONV, "math": _MATH, "base64": _BASE64,
         "path": _PATH, "filepath": _PATH, "data": _DATA, "regexp": _regexp(), "crypto": _crypto(),
@@ -379,4 +379,5 @@ def _crypto() -> dict[str, Callable[..., Any]]:
 def _uuid() -> str:
     import uuid
 
+    inputs.note()
     return str(uuid.uuid4())

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from wrapper.errors import Location, StackError, WrapError
+from wrapper.stacks import inputs
 from wrapper.stacks.template import LIMIT
 
 Functions = Mapping[str, Callable[..., Any]]
@@ -32,6 +33,11 @@ _MAKERS = (
     "repeat", "seq", "until", "untilStep",
 )  # fmt: skip
 _LARGEST = 1_000_000
+# Functions of sprig that depend on the time, on chance, or on the net.
+_PASSING = re.compile(
+    r"ago$|(html)?[dD]ate(_in_zone|InZone)?$|now$|rand|shuffle$|uuidv4$|gen[A-Z]|bcrypt$|htpasswd$"
+    r"|encryptAES$|getHostByName$"
+)
 
 
 def render(
@@ -114,8 +120,18 @@ def families(*, sprig: bool, gomplate: bool, environ: Mapping[str, str] | None =
     if sprig:
         own = library.text_func_map()
         found |= own | {name: _bounded(name, own[name]) for name in _MAKERS if name in own}
-        if environ is not None:
-            known = environ
-            found["env"] = lambda name: known.get(str(name), "")
-            found["expandenv"] = lambda text: spaces.expanded(str(text), known)
+        found |= {name: _noted(found[name]) for name in own if _PASSING.match(name)}
+        known = inputs.process() if environ is None else environ
+        found["env"] = lambda name: known.get(str(name), "")
+        found["expandenv"] = lambda text: spaces.expanded(str(text), known)
     return found
+
+
+def _noted(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that notes that its answer is another one each time."""
+
+    def call(*arguments: Any) -> Any:
+        inputs.note()
+        return function(*arguments)
+
+    return call

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wrapper.errors import Location, StackError, WrapError
 from wrapper.merge import deep_merge, merge_all
 from wrapper.remote import is_remote
-from wrapper.stacks import globs, paths
+from wrapper.stacks import globs, inputs, paths
 from wrapper.stacks.manifest import Manifest, is_template, read_bytes
 from wrapper.stacks.settings import Settings
 
@@ -28,10 +28,8 @@ TYPES = (
 )
 
 
-# Deeper than anybody's imports, and well within the interpreter's stack.
-_DEPTH = 400
-# So many imports, each counted as often as it is reached, make one manifest.
-_IMPORTS = 50_000
+# Further than anybody's imports: how deep, and how many (each as often as it is reached).
+_DEPTH, _IMPORTS = 200, 50_000
 
 
 class Entry(NamedTuple):
@@ -64,7 +62,8 @@ class Tree(NamedTuple):
 
     `files` are the parsed files, in merge order, lowest first, the manifest itself last.
     `overrides` maps (type, component) to the sources of its overrides, lowest first. `reads`
-    are the included files, and the directories in which imports were looked for.
+    are the included files, and the directories in which imports were looked for; `asked` is what
+    else it depends on, see `inputs`.
     """
 
     path: str
@@ -72,6 +71,7 @@ class Tree(NamedTuple):
     files: tuple[Source, ...]
     overrides: dict[tuple[str, str], tuple[Source, ...]]
     reads: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -121,6 +121,21 @@ class Loader:
         key = (path, *entry[2:4], entry.base) if not entry.context else (path, repr(entry[1:]))
         if plain and key in self.done:
             return self.done[key]
+        with inputs.noted() as asked:
+            tree, handed = self._merged(path, entry, inline, before, chain)
+        result = (tree._replace(asked=tuple(sorted({*asked, *tree.asked}))), handed)
+        if plain:
+            self.done[key] = result
+        return result
+
+    def _merged(
+        self,
+        path: str,
+        entry: Entry,
+        inline: dict[str, _Scope],
+        before: dict[str, _Scope],
+        chain: tuple[str, ...],
+    ) -> tuple[Tree, dict[str, _Scope]]:
         data = self._data(path, entry)
         own = _own_overrides(data, path, self.settings.strategy)
         inside = {
@@ -128,6 +143,7 @@ class Loader:
             for kind in {*own, *inline}
         }
         after = dict(before)
+        asked: set[str] = set()
         layers: list[Any] = []
         files: list[Source] = []
         reads: list[str] = [*self.read(path).reads] if not is_template(path) else []
@@ -150,6 +166,7 @@ class Loader:
                 layers.append(tree.merged)
                 files.extend(tree.files)
                 reads += tree.reads
+                asked.update(tree.asked)
                 overridden.update(tree.overrides)
                 for section, values in carried.items():
                     found = tree.merged.get(section)
@@ -166,11 +183,8 @@ class Loader:
             kind: _over(after.get(kind), own.get(kind), self.settings.strategy)
             for kind in {*after, *own}
         }
-        unique = tuple(dict.fromkeys(reads))
-        result = (Tree(path, merged, (*files, Source(path, (), data)), overridden, unique), handed)
-        if plain:
-            self.done[key] = result
-        return result
+        whole, looked_at = (*files, Source(path, (), data)), tuple(dict.fromkeys(reads))
+        return Tree(path, merged, whole, overridden, looked_at, tuple(asked)), handed
 
     def _count(self, path: str, position: int, chain: tuple[str, ...], files: int) -> None:
         """Count an import. Raises: StackError for imports without measure."""

@@ -7,33 +7,29 @@ that the files are read again. docs/explanation/index.md says what is checked an
 from __future__ import annotations
 
 import os
-import time
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper import __version__
 from wrapper.stacks.manifest import Manifest, decode
 from wrapper.stacks.settings import Settings
+from wrapper.stacks.stamps import ABSENT, UNSURE, changes, stamp
 
 if TYPE_CHECKING:
     import sqlite3
 
     from wrapper.world import World
 
-_FORMAT = 1
-# A file changed this shortly before it was read may change again without a new time stamp.
-_TICK = 20_000_000
-# From this many paths on, a second thread pays: the system works while Python waits.
-_TWO_HANDS = 4000
-ABSENT = 0
-_UNSURE = -1
+_FORMAT = 2
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE files (path TEXT PRIMARY KEY, stamp INTEGER, reads TEXT, doc TEXT) WITHOUT ROWID;
 CREATE TABLE manifests (path TEXT PRIMARY KEY, rows TEXT, problems TEXT, depends TEXT)
   WITHOUT ROWID;
-CREATE TABLE stacks (name TEXT, path TEXT, PRIMARY KEY (name, path)) WITHOUT ROWID;
+CREATE TABLE stacks (path TEXT, name TEXT, PRIMARY KEY (path, name)) WITHOUT ROWID;
+CREATE INDEX names ON stacks (name, path);
+CREATE TABLE components (name TEXT PRIMARY KEY, kinds TEXT, stacks TEXT) WITHOUT ROWID;
 """
 
 
@@ -45,51 +41,13 @@ class Stored(NamedTuple):
     depends: str
 
 
-def stamp(path: str) -> int:
-    """Return a number that changes with a file or directory; ABSENT when it is not there."""
-    try:
-        found = os.stat(path)
-    except OSError:
-        return ABSENT
-    return hash((found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino))
-
-
-def sure_stamp(path: str) -> int:
-    """Return the stamp to store with what is read next, or one that never matches.
-
-    Within one tick of the file system's clock a second change would not be seen.
-    """
-    now = time.time_ns()
-    try:
-        found = os.stat(path)
-    except OSError:
-        return ABSENT
-    if abs(now - max(found.st_mtime_ns, found.st_ctime_ns)) < _TICK:
-        return _UNSURE
-    return hash((found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino))
-
-
-def _compare(paths: list[str], stamps: array[int], found: list[str]) -> None:
-    """Add the paths that no longer carry their stamps."""
-    status = os.stat
-    for path, known in zip(paths, stamps, strict=True):
-        try:
-            one = status(path)
-        except OSError:
-            if known != ABSENT:
-                found.append(path)
-            continue
-        if hash((one.st_mtime_ns, one.st_ctime_ns, one.st_size, one.st_ino)) != known:
-            found.append(path)
-
-
 class Index:
     """One opened index. Every failure of sqlite is the same as an empty index."""
 
     def __init__(self, settings: Settings, world: World) -> None:
         from wrapper import files
 
-        self.key = _key(settings, world)
+        self.key = _key(settings)
         self.directory = world.index_dir or files.cache_dir(world.environ)
         self.path = os.path.join(self.directory, f"index-{_short(settings.stacks_dir)}.sqlite")
         self._base: sqlite3.Connection | None = None
@@ -173,24 +131,24 @@ class Index:
         both = self._watch()
         if both is None:
             return None
-        paths, stamps = both
-        found: list[str] = []
-        if len(paths) < _TWO_HANDS:
-            _compare(paths, stamps, found)
-            return set(found)
-        import threading
+        return {*changes(*both), *self._asked()}
 
-        half = len(paths) // 2
-        other = threading.Thread(target=_compare, args=(paths[half:], stamps[half:], found))
-        other.start()
-        _compare(paths[:half], stamps[:half], found)
-        other.join()
-        return set(found)
+    def _asked(self) -> set[str]:
+        """Return what the listings depend on besides files and is another now, see `inputs`."""
+        import json
+
+        from wrapper.stacks import inputs
+
+        rows = self._rows("SELECT value FROM meta WHERE key = 'inputs'")
+        try:
+            return inputs.changed(json.loads(rows[0][0]))
+        except (LookupError, ValueError, TypeError, AttributeError):
+            return {inputs.ALWAYS}
 
     def manifest(self, path: str, now: int) -> Manifest | None:
         """Return a file as it was parsed, if it and what it includes still carry their stamps."""
         rows = self._rows("SELECT stamp, reads, doc FROM files WHERE path = ?", path)
-        if not rows or rows[0][0] != now or now in (ABSENT, _UNSURE):
+        if not rows or rows[0][0] != now or now in (ABSENT, UNSURE):
             return None
         try:
             if rows[0][1]:
@@ -223,6 +181,16 @@ class Index:
         """Return the names of all stacks, sorted."""
         return sorted(row[0] for row in self._rows("SELECT DISTINCT name FROM stacks"))
 
+    def having(self, component: str) -> list[str]:
+        """Return the names of the stacks that have a component, sorted."""
+        rows = self._rows("SELECT stacks FROM components WHERE name = ?", component)
+        return str(rows[0][0]).split("\0") if rows else []
+
+    def components(self, kind: str) -> list[str]:
+        """Return the names of all components of a type that are not abstract, sorted."""
+        rows = self._rows("SELECT name, kinds FROM components ORDER BY name")
+        return [row[0] for row in rows if kind in str(row[1]).split("\0")]
+
     def has(self, path: str) -> bool:
         """Say whether a file is a top-level manifest."""
         return bool(self._rows("SELECT 1 FROM manifests WHERE path = ?", path))
@@ -232,9 +200,13 @@ class Index:
         rows = self._rows("SELECT value FROM meta WHERE key = 'problems'")
         return str(rows[0][0]) if rows else ""
 
-    def listings(self) -> dict[str, Stored]:
-        """Return the stored listings by path of the manifest."""
-        rows = self._rows("SELECT path, rows, problems, depends FROM manifests ORDER BY path")
+    def listings(self, paths: Sequence[str] | None = None) -> dict[str, Stored]:
+        """Return the stored listings by path of the manifest, of all or of some."""
+        query = "SELECT path, rows, problems, depends FROM manifests"
+        if paths is None:
+            rows = self._rows(f"{query} ORDER BY path")
+        else:
+            rows = [row for path in paths for row in self._rows(f"{query} WHERE path = ?", path)]
         return {row[0]: Stored(*row[1:]) for row in rows}
 
     def save(
@@ -242,16 +214,21 @@ class Index:
         watched: Mapping[str, int],
         listings: Mapping[str, Stored],
         stacks: Iterable[tuple[str, str]],
+        components: Iterable[tuple[str, str, str]],
         gone: Iterable[str],
         docs: Iterable[tuple[str, int, str, str]],
+        asked: Mapping[str, str],
         problems: str,
         *,
         whole: bool,
     ) -> None:
         """Store what was found; an index that cannot be written is no error.
 
-        With `whole` everything stored before is forgotten; else `gone` manifests are.
+        `stacks` are manifests with the names of their stacks; `components` names with their types
+        and stacks, of all manifests. With `whole` everything stored before is forgotten; else
+        `gone` manifests are.
         """
+        import json
         import sqlite3
 
         from wrapper import files
@@ -272,10 +249,13 @@ class Index:
                 [(path, *one) for path, one in listings.items()],
             )
             base.executemany("INSERT OR REPLACE INTO stacks VALUES (?, ?)", stacks)
+            base.execute("DELETE FROM components")
+            base.executemany("INSERT INTO components VALUES (?, ?, ?)", components)
             base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", docs)
             paths = "\0".join(watched).encode("utf-8", "surrogateescape")
             values: dict[str, Any] = {
                 "key": self.key,
+                "inputs": json.dumps(asked),
                 "problems": problems,
                 "paths": paths,
                 "stamps": array("q", watched.values()).tobytes(),
@@ -316,7 +296,7 @@ class Index:
         base.execute("BEGIN IMMEDIATE")
         if not whole and self._has_key(base):
             return
-        for table in ("meta", "files", "manifests", "stacks"):
+        for table in ("meta", "files", "manifests", "stacks", "components"):
             base.execute(f"DROP TABLE IF EXISTS {table}")
         for statement in _TABLES.split(";"):
             if statement.strip():
@@ -330,20 +310,13 @@ class Index:
         return row is not None and row[0] == self.key
 
 
-def _key(settings: Settings, world: World) -> str:
+def _key(settings: Settings) -> str:
     """Return what the index depends on besides the files: format, program, settings."""
-    parts = [
-        str(_FORMAT),
-        __version__,
-        repr(settings._replace(auth={}, command="", github={})),
-    ]
-    if "env" in settings.name_template:
-        import hashlib
+    from wrapper import sha256
 
-        # Only a digest: the environment holds what must not lie on disk.
-        seen = repr(sorted(world.environ.items())).encode("utf-8", "surrogateescape")
-        parts.append(hashlib.sha256(seen).hexdigest())
-    return "\0".join(parts).encode("utf-8", "backslashreplace").hex()
+    text = repr((_FORMAT, __version__, settings._replace(auth={}, command="", github={})))
+    # Only a digest: the settings hold what must not lie on disk.
+    return sha256.hexdigest(text.encode("utf-8", "backslashreplace"))
 
 
 def _short(text: str) -> str:

@@ -5,14 +5,13 @@ Source: reference/atmos-stacks.md 3.12.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from wrapper.errors import Location, StackError
-from wrapper.stacks import rendering
+from wrapper.stacks import inputs, rendering
 from wrapper.stacks.imports import TYPES, place
 from wrapper.stacks.manifest import is_template
 
@@ -43,7 +42,7 @@ def of_file(
                 at=place(path, keys),
                 hint="it must be a map",
             )
-        raw.update(_with_env(found, os.environ if environ is None else environ))
+        raw.update(_with_env(found, inputs.process() if environ is None else environ))
     others = {key: data[key] for key in ("settings", "vars", "env") if key in data}
     done: dict[str, Any] = {}
     for name in raw:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from wrapper.errors import StackError, WrapError, near
 from wrapper.stacks import names
 from wrapper.stacks.imports import TYPES, Loader
-from wrapper.stacks.index import Index, stamp
+from wrapper.stacks.index import Index
 from wrapper.stacks.settings import Settings
+from wrapper.stacks.stamps import stamp
 
 if TYPE_CHECKING:
     from wrapper.config import Config
@@ -131,6 +132,40 @@ class Repository:
             for row in one.rows:
                 found.add(row.stack or names.path_name(path, self.settings.stacks_dir))
         return sorted(found)
+
+    def having(self, component: str) -> list[str]:
+        """Return the names of the stacks that have a component, sorted."""
+        if self.warm():
+            return self.index.having(component)
+        found = set()
+        for path, one in self.listings().items():
+            if any(row.component == component for row in one.rows):
+                shown = names.path_name(path, self.settings.stacks_dir)
+                found |= {row.stack or shown for row in one.rows if row.component == component}
+        return sorted(found)
+
+    def components(self, kind: str, stack: str | None = None) -> list[str]:
+        """Return the names of the components that can be run, of one stack or of all, sorted."""
+        if stack is None and self.warm():
+            return self.index.components(kind)
+        wanted = self.listings() if stack is None or not self.warm() else self._listed(stack)
+        found = {
+            row.component
+            for one in wanted.values()
+            for row in one.rows
+            if row.kind == kind and not row.abstract and stack in (None, row.stack)
+        }
+        return sorted(found)
+
+    def _listed(self, stack: str) -> dict[str, Listing]:
+        """Return what the manifests of one stack hold, from the index."""
+        from wrapper.stacks.build import restored
+
+        try:
+            stored = self.index.listings(self.index.stacks(stack))
+            return {path: restored(one) for path, one in stored.items()}
+        except (ValueError, TypeError):
+            return self.listings()
 
     def unknown(self, stack: str, component: str) -> StackError:
         """Return the error for a stack that is not there, or whose manifest is broken."""
