@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from wrapper.errors import Location, StackError
 from wrapper.remote import store as remote
-from wrapper.stacks import globs
+from wrapper.stacks import globs, inputs
 from wrapper.stacks.manifest import EXTENSIONS
 
 if TYPE_CHECKING:
@@ -41,7 +41,11 @@ def targets(entry: Entry, at: Location, settings: Settings, world: World | None)
         raise StackError(f"`ttl` of the import {address.shown}: {error}", at=at) from error
     if entry.nested not in ("", "local", "remote"):
         raise StackError("nested_imports must be local or remote", at=at)
-    tree = remote.tree(address, world, at=at, seconds=seconds)
+    try:
+        tree = remote.tree(address, world, at=at, seconds=seconds)
+    except remote.NotFetched:
+        inputs.note()  # whoever may fetch looks again
+        raise
     found = _files(tree, address)
     confine(found, os.path.join(tree.root, "x"), settings, at)
     base = _base(tree, address, settings, at) if entry.nested == "remote" else ""
