@@ -56,9 +56,7 @@ def shown(cli: Cli, repository: Path) -> tuple[dict[str, str], str]:
 def test_in_edited_and_out(
     cli: Cli, repository: Path, name: str, tool: Callable[[str], str], tmp_path: Path
 ) -> None:
-    with interactive.started(
-        name, tool(name), cli.environment, tmp_path, ACTIVATE[name]
-    ) as shell:
+    with interactive.started(name, tool(name), cli.environment, tmp_path, ACTIVATE[name]) as shell:
         before = shell.clouds()
         shell.run(f"cd {repository}")
         inside = shell.clouds()
@@ -91,7 +89,7 @@ def test_an_option_names_a_stack_or_an_identity(cli: Cli, repository: Path) -> N
         ('{identity = "other"}', "other", ""),
         ('{stack = "dev"}', "outer", ""),
         ("true", "outer", ""),
-        ('{identity = "x\'; touch owned; \'"}', "foreign profile", "there is no identity"),
+        ("{identity = \"x'; touch owned; '\"}", "foreign profile", "there is no identity"),
     ):
         config.write_text(f"[env]\n_.atmos-wrap = {given}\n")
         found, told = shown(cli, repository)

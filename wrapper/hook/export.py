@@ -59,8 +59,31 @@ def _look(word: str, world: World) -> tuple[Answer, bool]:
     found = evaluate.answer(view, world)
     if pinned and found.values:
         # The shell's own hook, where there is one, then chooses the same.
-        found = found._replace(values={**found.values, pin.VARIABLE: pinned})
+        values = {**found.values, pin.VARIABLE: pinned}
+        if _beneath(found, world):
+            late = f"atmos-wrap: it is {ui.escape(word)} from the next prompt on, as our hook ran first"
+            found = found._replace(unset=(), prefixes=(), say=late)
+            values = {pin.VARIABLE: pinned}
+        found = found._replace(values=values)
     return found._replace(say=said or found.say or _why_not(view, world)), bool(said)
+
+
+def _beneath(found: Answer, world: World) -> bool:
+    """Say whether the shell's hook has set another identity here: the tool would keep it as foreign.
+
+    On leaving it would then put it back behind the hook's back.
+    """
+    from urllib.parse import unquote
+
+    fields = world.environ.get("ATMOS_WRAP_STATE", "").split("|")[2:]
+    given = dict(zip(fields[::3], fields[1::3], strict=False))
+    return any(
+        name in found.values
+        and given[name]
+        and unquote(given[name][1:]) == world.environ.get(name) != found.values[name]
+        for name in given
+        if not name.startswith("ATMOS_")
+    )
 
 
 def _pin(word: str, view: View, world: World) -> pin.Use:
