@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper import ui
-from wrapper.errors import WrapError
+from wrapper.errors import Location, StackError, WrapError
 from wrapper.stacks import names
 from wrapper.stacks.dependencies import Node
 from wrapper.stacks.overview import Chosen
@@ -261,7 +261,12 @@ class Comparison:
                 continue
             manifest = os.path.relpath(self._pair.other.manifests[key], there)
             if os.path.join(here, manifest) in broken:
-                continue  # it is not gone: it cannot be read, which has been told
+                raise StackError(
+                    f'what differs in "{key.stack}" cannot be said: its manifest could be read in '
+                    f"{self._pair.baseline.shown}, and cannot be read now",
+                    at=Location(os.path.join(here, manifest), 1, 1),
+                    hint="the warning says what is wrong with it",
+                )
             try:
                 component = self._pair.other.component(key)
             except WrapError as error:
