@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Format = Annotated[str, typer.Option("--format", "-f", help="json or yaml")]
 TableFormat = Annotated[str, typer.Option("--format", "-f", help="table, json or yaml")]
 TextFormat = Annotated[str, typer.Option("--format", "-f", help="text, json or yaml")]
+Query = Annotated[str, typer.Option("--query", "-q", help="show one value, such as .stacks")]
 File = Annotated[str, typer.Option("--file", help="write to this file instead of stdout")]
 
 
@@ -31,12 +32,19 @@ def register(app: typer.Typer) -> None:
     app.command("version")(version)
 
 
-def describe_config(ctx: typer.Context, form: Format = "json", file: File = "") -> None:
+def describe_config(
+    ctx: typer.Context, form: Format = "json", file: File = "", query: Query = ""
+) -> None:
     """Show the merged configuration. Values that `!env` read for credentials are masked."""
     from wrapper import config
 
     session: Session = ctx.obj
-    output.emit(session, config.describe(session.config()), form, file)
+    found: Any = config.describe(session.config())
+    if query:
+        from wrapper.stacks import query as expressions
+
+        found = expressions.run(query, found)
+    output.emit(session, found, form, file, apart=bool(query))
 
 
 def describe_schema(

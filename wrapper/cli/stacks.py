@@ -1,4 +1,4 @@
-"""`describe component|stacks`, `list stacks|components`, `validate stacks`."""
+"""`describe component|stacks`, `validate stacks`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from wrapper.stacks import Component
 
 Format = Annotated[str, typer.Option("--format", "-f", help="json or yaml")]
-ListFormat = Annotated[str, typer.Option("--format", "-f", help="table, json, yaml, csv, tsv")]
 Query = Annotated[str, typer.Option("--query", "-q", help="show one value, such as .vars.region")]
 File = Annotated[str, typer.Option("--file", help="write to this file instead of stdout")]
 Functions = Annotated[
@@ -29,10 +28,6 @@ def register(app: typer.Typer) -> None:
     describe = group(app, "describe", "Show what the configuration means.")
     describe.command("component")(describe_component)
     describe.command("stacks")(describe_stacks)
-    lists = group(app, "list", "List what there is.")
-    lists.command("stacks")(list_stacks)
-    lists.command("components")(list_components)
-    lists.command("instances")(list_instances)
     group(app, "validate", "Check files.").command("stacks")(validate_stacks)
 
 
@@ -109,76 +104,6 @@ def describe_stacks(
 
         found = expressions.run(query, found)
     output.emit(session, found, form, file)
-
-
-def list_stacks(
-    ctx: typer.Context,
-    component: Annotated[str, typer.Option("--component", "-c", help="that have this one")] = "",
-    form: ListFormat = "",
-) -> None:
-    """List the stacks."""
-    from wrapper import stacks
-
-    session: Session = ctx.obj
-    names = stacks.stack_names(session.config(), session.world, component or None)
-    extra = {"Component": component} if component else {}
-    rows = [{"Stack": name, **extra} for name in names]
-    if not form and not component:
-        session.world.stdout.write("".join(f"{name}\n" for name in names))
-        return
-    output.table(session, rows, form)
-
-
-def list_components(
-    ctx: typer.Context,
-    form: ListFormat = "",
-    kind: Annotated[str, typer.Option("--type", "-t", help="real, abstract or all")] = "real",
-    enabled: Annotated[str, typer.Option(help="true or false: only such ones")] = "",
-    locked: Annotated[str, typer.Option(help="true or false: only such ones")] = "",
-    abstract: Annotated[bool, typer.Option("--abstract", help="show abstract ones too")] = False,
-    tags: Annotated[str, typer.Option(help="only with one of these tags, by comma")] = "",
-    labels: Annotated[str, typer.Option(help="only with all of these k=v, by comma")] = "",
-) -> None:
-    """List the components, with the number of stacks that have them."""
-    from wrapper.stacks import overview
-
-    session: Session = ctx.obj
-    rows = overview.rows(session.config(), session.world, session.globals.stack)
-    kind = "all" if abstract and kind == "real" else kind
-    pairs = [tuple(part.partition("=")[::2]) for part in split(labels)]
-    chosen = [
-        row
-        for row in rows
-        if (kind == "all" or row.abstract == (kind == "abstract"))
-        and (not enabled or row.enabled == truth(enabled))
-        and (not locked or row.locked == truth(locked))
-        and (not tags or set(split(tags)) & set(row.tags))
-        and all(pair in row.labels for pair in pairs)
-    ]
-    output.table(session, overview.counted(chosen), form)
-
-
-def list_instances(
-    ctx: typer.Context,
-    form: ListFormat = "",
-    tags: Annotated[str, typer.Option(help="only with one of these tags, by comma")] = "",
-    labels: Annotated[str, typer.Option(help="only with all of these k=v, by comma")] = "",
-) -> None:
-    """List each component of each stack."""
-    from wrapper.stacks import overview
-
-    session: Session = ctx.obj
-    pairs = [tuple(part.partition("=")[::2]) for part in split(labels)]
-    rows = {
-        (row.component, row.stack or "")
-        for row in overview.rows(session.config(), session.world, session.globals.stack)
-        if not row.abstract
-        and (not tags or set(split(tags)) & set(row.tags))
-        and all(pair in row.labels for pair in pairs)
-    }
-    output.table(
-        session, [{"Component": name, "Stack": stack} for name, stack in sorted(rows)], form
-    )
 
 
 def validate_stacks(ctx: typer.Context) -> int:

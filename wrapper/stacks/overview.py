@@ -227,12 +227,36 @@ def _check(
         found[catalog.told(error)] = None
 
 
-def counted(listed: list[Row]) -> list[Mapping[str, str]]:
-    """Return one line per component and type with the number of its stacks."""
-    stacks: dict[tuple[str, str], set[str]] = {}
+def manifests(config: Config, world: World) -> dict[str, tuple[str, ...]]:
+    """Return each stack's files, relative to the stacks directory without extension.
+
+    The stack's own manifest is the first, then what it imports, the nearest first.
+    """
+    from wrapper.stacks import opened
+
+    repository = opened(config, world)
+    base = repository.settings.stacks_dir
+    found: dict[str, tuple[str, ...]] = {}
+    for path, one in repository.listings().items():
+        files = tuple(
+            names.path_name(each, base) for each in reversed(repository.loader.tree(path).paths)
+        )
+        for row in one.rows:
+            found.setdefault(row.stack or names.path_name(path, base), files)
+    return found
+
+
+def module_paths(config: Config, world: World, listed: list[Row]) -> list[str]:
+    """Return the directory of each component, relative to the repository's base path."""
+    import os
+
+    from wrapper.stacks import component
+
+    found = []
     for row in listed:
-        stacks.setdefault((row.component, row.kind), set()).add(row.stack or "")
-    return [
-        {"Component": component, "Type": kind, "Stacks": str(len(stacks[component, kind]))}
-        for component, kind in sorted(stacks)
-    ]
+        made = component(config, world, row.component, row.stack or "", row.kind, templates=False)
+        info = made.section.get("component_info")
+        path = info.get("component_path") if isinstance(info, Mapping) else None
+        path = os.path.join(config.base_path, str(path or row.component))
+        found.append(os.path.relpath(path, config.base_path or "."))
+    return found
