@@ -1,251 +1,288 @@
 # The hook of atmos-wrap for fish, 3.1 and later. Load it with: atmos-wrap hook fish | source
 # At a prompt nothing is started unless the directory is new or a file that matters has changed.
 
+# Loaded again: what the one before has set is given back by its own rules.
+functions -q _atmos_wrap_leave; and _atmos_wrap_leave
 set -g _atmos_wrap_python '@PYTHON@'
 set -g _atmos_wrap_texts '@TEXTS@'
-set -gx ATMOS_WRAP_HOOK fish:$fish_pid
-# What holds now, as `hook-env` put it; see wrapper/hook/answer.py.
-set -g _atmos_wrap_here
+set -g _atmos_wrap_form '@FORM@'
+set -gx ATMOS_WRAP_HOOK 'fish:'$fish_pid':@VERSION@'
+# The directory and the wishes that the answer is for, and of which kind it is.
+set -g _atmos_wrap_holds
+set -g _atmos_wrap_kind
 set -g _atmos_wrap_said
+set -e _atmos_wrap_adopted
+# The answer of the last look, as `hook-env` left it; see wrapper/hook/code.py.
+set -g _atmos_wrap_new_form
 set -g _atmos_wrap_new_asked
-set -g _atmos_wrap_new_stamp
-set -g _atmos_wrap_new_watch
-set -g _atmos_wrap_new_absent
-# The variables that are ours: name, whether and what we gave, whether and what was there.
+set -g _atmos_wrap_new_root
+set -g _atmos_wrap_new_say
+set -g _atmos_wrap_new_told
+set -g _atmos_wrap_new_names
+set -g _atmos_wrap_new_values
+set -g _atmos_wrap_new_gone
+# What is ours: name, what it got (`=value`, empty for unset), where it was (x: global, g: global
+# and not exported, u: universal, which stays as it is, empty: nowhere), what it was.
 set -g _atmos_wrap_names
-set -g _atmos_wrap_gave
 set -g _atmos_wrap_ours
-set -g _atmos_wrap_had
+set -g _atmos_wrap_marks
 set -g _atmos_wrap_olds
+# fish before 3.6 cannot compare times of files.
+set -e _atmos_wrap_old_test
+builtin test / -ef / 2>/dev/null; or set -g _atmos_wrap_old_test
 
 function _atmos_wrap_hook --on-event fish_prompt
+    set -l fish_trace
+    set -l _atmos_wrap_asked "$ATMOS_IDENTITY|$ATMOS_PROFILE|$ATMOS_STACK|$ATMOS_BASE_PATH|$ATMOS_CLI_CONFIG_PATH|$ATMOS_WRAP_USE|$HOME|$XDG_STATE_HOME|$XDG_CONFIG_HOME"
+    if builtin test "$PWD|$_atmos_wrap_asked" = "$_atmos_wrap_holds" -a -d "$PWD"; and _atmos_wrap_fresh
+        return 0
+    end
     set -q _atmos_wrap_off; and return 0
-    set -l asked "$ATMOS_IDENTITY|$ATMOS_PROFILE|$ATMOS_STACK|$ATMOS_BASE_PATH|$ATMOS_CLI_CONFIG_PATH|$ATMOS_WRAP_USE|$HOME|$XDG_STATE_HOME|$XDG_CONFIG_HOME"
-    if test "$PWD" = "$_atmos_wrap_here"; and test -d "$PWD"; and _atmos_wrap_fresh $asked
-        return 0
-    end
     set -q _atmos_wrap_adopted; or _atmos_wrap_adopt
-    if not test -d "$PWD"
-        # The directory is gone.
-        _atmos_wrap_leave
-        set -g _atmos_wrap_here
-        return 0
-    end
-    if not _atmos_wrap_known $asked
-        _atmos_wrap_leave
+    _atmos_wrap_leave
+    set -g _atmos_wrap_holds
+    # The directory may be gone.
+    builtin test -d "$PWD"; or return 0
+    set -g _atmos_wrap_kind text
+    if not _atmos_wrap_known $_atmos_wrap_asked
         if not _atmos_wrap_inside
-            _atmos_wrap_none $asked
+            set -g _atmos_wrap_kind none
+            set -g _atmos_wrap_holds "$PWD|$_atmos_wrap_asked"
             return 0
         end
-        _atmos_wrap_ask; or return 0
+        _atmos_wrap_ask $_atmos_wrap_asked; or return 0
     end
-    _atmos_wrap_leave
+    set -g _atmos_wrap_holds "$PWD|$_atmos_wrap_asked"
     _atmos_wrap_enter
     return 0
 end
 
 # Succeed if the answer still holds.
 function _atmos_wrap_fresh
-    test "$argv[1]" = "$_atmos_wrap_new_asked"; or return 1
-    if test -n "$_atmos_wrap_new_stamp"
-        for file in $_atmos_wrap_new_watch
-            test -e $file; and not test $file -nt $_atmos_wrap_new_stamp; or return 1
-        end
+    switch "$_atmos_wrap_kind"
+        case text
+            _atmos_wrap_test
+        case none
+            not _atmos_wrap_inside
     end
-    for file in $_atmos_wrap_new_absent
-        test -e $file; and return 1
-    end
-    return 0
 end
 
-# Succeed if this directory has a text that still holds; it is read.
+# Succeed if no file is newer than the first.
+function _atmos_wrap_older
+    not command find -L $argv[2..-1] -maxdepth 0 -newer $argv[1] 2>/dev/null | builtin read -l _atmos_wrap_newer
+end
+
+# Succeed if this directory has a text that still holds; it is read. What others could have put
+# there is not: neither a file nor a directory of theirs, nor a link to another file of ours.
 function _atmos_wrap_known
-    set -l text $_atmos_wrap_texts(string trim --right --chars / -- $PWD)/=env
-    string match -q '*/../*' -- $PWD/; and return 1
-    test -f $text; and test -O $text; or return 1
-    builtin source $text; or return 1
-    _atmos_wrap_fresh $argv[1]
-end
-
-# Print the directories from here up, one per argument of what calls this.
-function _atmos_wrap_upwards
-    set -l here (string trim --right --chars / -- $PWD)
-    while test -n "$here"
-        printf '%s\0' $here
-        set here (string replace -r '/[^/]*$' '' -- $here | string collect)
-    end
-    printf '%s\0' ''
+    set -l _atmos_wrap_text $_atmos_wrap_texts$PWD/=env
+    builtin test "$PWD" = /; and set _atmos_wrap_text $_atmos_wrap_texts/=env
+    builtin test -f $_atmos_wrap_text -a -O $_atmos_wrap_text -a ! -L $_atmos_wrap_text -a -O $_atmos_wrap_texts; or return 1
+    builtin string match -q '*/../*' -- $PWD/; and return 1
+    set -g _atmos_wrap_new_form
+    builtin source $_atmos_wrap_text 2>/dev/null
+    # A text that is torn lacks its last line.
+    builtin test "$_atmos_wrap_new_form" = "$_atmos_wrap_form" -a "|$_atmos_wrap_new_asked" = "|$argv[1]"; and _atmos_wrap_test
 end
 
 # Succeed if there is a configuration here or above.
 function _atmos_wrap_inside
-    for here in (_atmos_wrap_upwards | string split0)
-        for name in atmos.yaml .atmos.yaml atmos.yml .atmos.yml .atmos-wrap.yaml
-            test -e $here/$name; and return 0
-        end
+    set -l _atmos_wrap_dir
+    for _atmos_wrap_part in (builtin string split / -- $PWD)
+        builtin test -n "$_atmos_wrap_part"; and set _atmos_wrap_dir "$_atmos_wrap_dir/$_atmos_wrap_part"
+        builtin test -e "$_atmos_wrap_dir/atmos.yaml" -o -e "$_atmos_wrap_dir/.atmos.yaml" -o -e "$_atmos_wrap_dir/atmos.yml" -o -e "$_atmos_wrap_dir/.atmos.yml" -o -e "$_atmos_wrap_dir/.atmos-wrap.yaml"; and return 0
     end
     return 1
 end
 
-# Note that there is nothing here.
-function _atmos_wrap_none
-    set -g _atmos_wrap_here $PWD
-    set -g _atmos_wrap_new_asked $argv[1]
-    set -g _atmos_wrap_new_stamp
-    set -g _atmos_wrap_new_watch
-    set -g _atmos_wrap_new_absent
-    for here in (_atmos_wrap_upwards | string split0)
-        set -ga _atmos_wrap_new_absent $here/{atmos.yaml,.atmos.yaml,atmos.yml,.atmos.yml,.atmos-wrap.yaml}
-    end
-end
-
-# Ask for this directory.
+# Ask for this directory. Where that fails, it is asked again when something else is wished.
 function _atmos_wrap_ask
-    set -l text ($_atmos_wrap_python -E -P -m wrapper hook-env fish $PWD | string collect)
-    test $pipestatus[1] -eq 0; or return 1
-    eval $text
+    set -l _atmos_wrap_text ($_atmos_wrap_python -E -P -m wrapper hook-env fish $PWD $_atmos_wrap_form | builtin string collect)
+    set -l _atmos_wrap_failed $pipestatus[1]
+    if builtin test $_atmos_wrap_failed -eq 0
+        eval $_atmos_wrap_text
+        return 0
+    end
+    # What a signal ended is asked again at the next prompt.
+    if builtin test $_atmos_wrap_failed -le 128
+        set -g _atmos_wrap_kind failed
+        set -g _atmos_wrap_holds "$PWD|$argv[1]"
+    end
+    return 1
 end
 
 # Give every variable back what it was, if it still holds what we gave it.
 function _atmos_wrap_leave
-    set -l i 1
-    while test $i -le (count $_atmos_wrap_names)
-        set -l name $_atmos_wrap_names[$i]
-        set -l now no
-        set -q $name; and set now yes
-        if test $now = $_atmos_wrap_gave[$i]; and test $now = no -o "$$name" = "$_atmos_wrap_ours[$i]"
-            if test $_atmos_wrap_had[$i] = yes
-                set -gx $name $_atmos_wrap_olds[$i]
-            else
-                set -e $name
+    set -l _atmos_wrap_i $_atmos_wrap_ours
+    set -l _atmos_wrap_m $_atmos_wrap_marks
+    set -l _atmos_wrap_o $_atmos_wrap_olds
+    # Where nothing was there before, the marks are left out.
+    if set -q _atmos_wrap_names[1]; and not set -q _atmos_wrap_marks[1]
+        _atmos_wrap_undo; and set -g _atmos_wrap_names
+        set _atmos_wrap_m (builtin string replace -r '(?s).*' '' -- $_atmos_wrap_names)
+        set _atmos_wrap_o $_atmos_wrap_m
+    end
+    for _atmos_wrap_n in $_atmos_wrap_names[-1..1]
+        set -l _atmos_wrap_now ''
+        set -q $_atmos_wrap_n; and set _atmos_wrap_now "=$$_atmos_wrap_n"
+        if builtin test "$_atmos_wrap_now" = "$_atmos_wrap_i[-1]"; or builtin test "$_atmos_wrap_m[-1]$_atmos_wrap_now$_atmos_wrap_i[-1]" = u=
+            switch "$_atmos_wrap_m[-1]"
+                case x
+                    set -gx $_atmos_wrap_n $_atmos_wrap_o[-1]
+                case g
+                    set -gu $_atmos_wrap_n $_atmos_wrap_o[-1]
+                case '*'
+                    set -eg $_atmos_wrap_n
             end
         end
-        set i (math $i + 1)
+        set -e _atmos_wrap_i[-1]
+        set -e _atmos_wrap_m[-1]
+        set -e _atmos_wrap_o[-1]
     end
-    for list in names gave ours had olds
-        set -g _atmos_wrap_$list
-    end
+    set -g _atmos_wrap_names
+    set -g _atmos_wrap_ours
+    set -g _atmos_wrap_marks
+    set -g _atmos_wrap_olds
     set -e ATMOS_WRAP_STATE
 end
 
-# Remember what a variable holds, and give it a value; without one it is unset.
-function _atmos_wrap_own
-    set -l had no
-    set -q $argv[1]; and set had yes
-    set -ga _atmos_wrap_names $argv[1]
-    set -ga _atmos_wrap_had $had
-    set -ga _atmos_wrap_olds "$$argv[1]"
-    set -ga _atmos_wrap_ours "$argv[2]"
-    if set -q argv[2]
-        set -ga _atmos_wrap_gave yes
-        set -gx $argv[1] $argv[2]
+function _atmos_wrap_enter
+    set -g _atmos_wrap_names
+    if _atmos_wrap_free
+        # None of the names is in use: there is nothing to remember.
+        set -g _atmos_wrap_names $_atmos_wrap_new_names
+        set -g _atmos_wrap_ours $_atmos_wrap_new_values
+        _atmos_wrap_give
+        builtin test -n "$_atmos_wrap_new_told"; and set -gx ATMOS_WRAP_STATE "1|$fish_pid$_atmos_wrap_new_told"
     else
-        set -ga _atmos_wrap_gave no
-        set -e $argv[1]
+        _atmos_wrap_list
+        for _atmos_wrap_n in $_atmos_wrap_new_gone
+            set -q $_atmos_wrap_n; and _atmos_wrap_own $_atmos_wrap_n ''
+        end
+        set -l _atmos_wrap_i $_atmos_wrap_new_values
+        for _atmos_wrap_n in $_atmos_wrap_new_names
+            _atmos_wrap_own $_atmos_wrap_n $_atmos_wrap_i[1]
+            set -e _atmos_wrap_i[1]
+        end
+        _atmos_wrap_give
+        _atmos_wrap_state
+    end
+    set -l _atmos_wrap_now "$_atmos_wrap_new_root|$_atmos_wrap_new_say"
+    if builtin test "$_atmos_wrap_said" != "$_atmos_wrap_now"
+        set -g _atmos_wrap_said $_atmos_wrap_now
+        builtin test -n "$_atmos_wrap_new_say"; and builtin printf '%s\n' $_atmos_wrap_new_say >&2
     end
 end
 
-function _atmos_wrap_enter
-    set -g _atmos_wrap_here $PWD
-    for name in $_atmos_wrap_new_unset
-        set -q $name; and _atmos_wrap_own $name
+# Remember what a variable holds, before it is given `=value`, or now taken away.
+function _atmos_wrap_own
+    set -l _atmos_wrap_mark ''
+    if set -qgx $argv[1]
+        set _atmos_wrap_mark x
+    else if set -qg $argv[1]
+        set _atmos_wrap_mark g
+    else if set -qU $argv[1]
+        set _atmos_wrap_mark u
     end
-    for prefix in $_atmos_wrap_new_prefixes
-        for name in (set -nx | string match -- "$prefix*")
-            _atmos_wrap_own $name
-        end
-    end
-    set -l i 1
-    while test $i -lt (count $_atmos_wrap_new_set)
-        _atmos_wrap_own $_atmos_wrap_new_set[$i] $_atmos_wrap_new_set[(math $i + 1)]
-        set i (math $i + 2)
-    end
-    _atmos_wrap_state
-    set -l said "$_atmos_wrap_new_root|$_atmos_wrap_new_say"
-    if test "$_atmos_wrap_said" != "$said"
-        set -g _atmos_wrap_said $said
-        test -n "$_atmos_wrap_new_say"; and printf '%s\n' $_atmos_wrap_new_say >&2
-    end
+    set -ga _atmos_wrap_names $argv[1]
+    set -ga _atmos_wrap_ours "$argv[2]"
+    set -ga _atmos_wrap_marks "$_atmos_wrap_mark"
+    set -ga _atmos_wrap_olds "$$argv[1]"
+    builtin test -z "$argv[2]"; or return 0
+    set -eg $argv[1]
+    # A global one without a value hides a universal one.
+    set -qU $argv[1]; and set -g $argv[1]
+    return 0
 end
 
 # Tell shells that start here which variables are ours. Old values of secrets are not told.
 function _atmos_wrap_state
-    set -l state "1|$fish_pid"
-    set -l i 1
-    while test $i -le (count $_atmos_wrap_names)
-        set -l ours ''
-        set -l old ''
-        test $_atmos_wrap_gave[$i] = yes; and set ours "="(_atmos_wrap_escape $_atmos_wrap_ours[$i])
-        test $_atmos_wrap_had[$i] = yes; and set old "="(_atmos_wrap_escape $_atmos_wrap_olds[$i])
-        switch $_atmos_wrap_names[$i]
+    set -l _atmos_wrap_told "1|$fish_pid"
+    set -l _atmos_wrap_i $_atmos_wrap_ours
+    set -l _atmos_wrap_m $_atmos_wrap_marks
+    set -l _atmos_wrap_o $_atmos_wrap_olds
+    for _atmos_wrap_n in $_atmos_wrap_names
+        set -l _atmos_wrap_old ''
+        switch $_atmos_wrap_n
             case '*KEY*' '*SECRET*' '*TOKEN*' '*PASSWORD*' '*CREDENTIAL*'
-                set old ''
+            case '*'
+                builtin test "$_atmos_wrap_m[1]" = x; and set _atmos_wrap_old (_atmos_wrap_escape "=$_atmos_wrap_o[1]")
         end
-        set state "$state|$_atmos_wrap_names[$i]|$ours|$old"
-        set i (math $i + 1)
+        set -l _atmos_wrap_v (_atmos_wrap_escape "$_atmos_wrap_i[1]")
+        set _atmos_wrap_told "$_atmos_wrap_told|$_atmos_wrap_n|$_atmos_wrap_v|$_atmos_wrap_old"
+        set -e _atmos_wrap_i[1]
+        set -e _atmos_wrap_m[1]
+        set -e _atmos_wrap_o[1]
     end
-    test $i -gt 1; and set -gx ATMOS_WRAP_STATE $state
+    set -q _atmos_wrap_names[1]; and set -gx ATMOS_WRAP_STATE $_atmos_wrap_told
 end
 
 function _atmos_wrap_escape
-    string replace -a % %25 -- $argv[1] | string replace -a '|' %7C | string replace -a \\ %5C | string join %0A
+    builtin string replace -a % %25 -- $argv[1] | builtin string replace -a '|' %7C | builtin string replace -a \\ %5C | builtin string join %0A
 end
 
 # Take over what the shell that started this one had set. Names are checked, values stay values.
 function _atmos_wrap_adopt
     set -g _atmos_wrap_adopted 1
-    string match -q '1|*|*' -- "$ATMOS_WRAP_STATE"; or return 0
-    set -l fields (string split '|' -- $ATMOS_WRAP_STATE)
-    set -l i 3
-    while test $i -lt (math (count $fields) - 1)
-        if string match -qr '^(AWS|AMAZON|ARM|AZURE|GOOGLE|GCLOUD|GCP|CLOUDSDK|ATMOS_WRAP|BOTO)_?[A-Z0-9_]*$' -- $fields[$i]
-            set -ga _atmos_wrap_names $fields[$i]
-            _atmos_wrap_decode gave ours $fields[(math $i + 1)]
-            _atmos_wrap_decode had olds $fields[(math $i + 2)]
+    builtin string match -q '1|*|*' -- "$ATMOS_WRAP_STATE"; or return 0
+    # Ours is far shorter; to take a longer one apart would keep the prompt waiting.
+    builtin test (builtin string length -- "$ATMOS_WRAP_STATE") -le 16384; or return 0
+    set -l _atmos_wrap_fields (builtin string split '|' -- $ATMOS_WRAP_STATE)
+    set -e _atmos_wrap_fields[1..2]
+    while set -q _atmos_wrap_fields[3]
+        if builtin string match -qr '^(AWS|AMAZON|ARM|AZURE|GOOGLE|GCLOUD|GCP|CLOUDSDK|ATMOS_WRAP|BOTO)_?[A-Z0-9_]*$' -- $_atmos_wrap_fields[1]
+            set -l _atmos_wrap_v (_atmos_wrap_decode $_atmos_wrap_fields[2])
+            set -l _atmos_wrap_old (_atmos_wrap_decode (builtin string replace -r '^=' '' -- $_atmos_wrap_fields[3]))
+            set -ga _atmos_wrap_names $_atmos_wrap_fields[1]
+            set -ga _atmos_wrap_ours "$_atmos_wrap_v"
+            set -ga _atmos_wrap_olds "$_atmos_wrap_old"
+            builtin string match -q '=*' -- $_atmos_wrap_fields[3]; and set -ga _atmos_wrap_marks x; or set -ga _atmos_wrap_marks ''
         end
-        set i (math $i + 3)
+        set -e _atmos_wrap_fields[1..3]
     end
 end
 
 function _atmos_wrap_decode
-    set -l value (string replace -r '^=' '' -- $argv[3])
-    set -ga _atmos_wrap_$argv[2] (printf '%b' (string replace -a % \\x -- $value) | string collect --allow-empty)
-    string match -q '=*' -- $argv[3]; and set -ga _atmos_wrap_$argv[1] yes; or set -ga _atmos_wrap_$argv[1] no
+    builtin printf '%b' (builtin string replace -a % \\x -- $argv[1]) | builtin string collect -N
+end
+
+# Look at this directory now, as at a prompt.
+function _atmos_wrap_again
+    set -e _atmos_wrap_off
+    set -g _atmos_wrap_holds
+    _atmos_wrap_hook
 end
 
 # Change this shell's pin, switch the hook off and on.
 function atmos-wrap
     switch "$argv[1]"
         case use
-            if contains -- --help $argv; or contains -- -h $argv
+            if builtin contains -- --help $argv; or builtin contains -- -h $argv
                 command atmos-wrap $argv
                 return
             end
-            set -l pin
-            if test "$argv[2]" = -
-                set pin $_atmos_wrap_before
+            set -l _atmos_wrap_pin
+            if builtin test "$argv[2]" = -
+                set _atmos_wrap_pin $_atmos_wrap_before
             else
-                set pin ($_atmos_wrap_python -E -P -m wrapper hook-use $argv[2..])
+                set _atmos_wrap_pin ($_atmos_wrap_python -E -P -m wrapper hook-use $argv[2..-1])
                 or return
             end
             set -g _atmos_wrap_before $ATMOS_WRAP_USE
-            if test -n "$pin"
-                set -gx ATMOS_WRAP_USE $pin
+            if builtin test -n "$_atmos_wrap_pin"
+                set -gx ATMOS_WRAP_USE $_atmos_wrap_pin
             else
                 set -e ATMOS_WRAP_USE
             end
-            set -e _atmos_wrap_off
-            set -g _atmos_wrap_here
-            _atmos_wrap_hook
+            _atmos_wrap_again
         case deactivate
             _atmos_wrap_leave
             set -g _atmos_wrap_off 1
+            set -g _atmos_wrap_holds
         case reload
-            set -e _atmos_wrap_off
-            set -g _atmos_wrap_here
             set -g _atmos_wrap_said
-            command rm -f -- $_atmos_wrap_texts(string trim --right --chars / -- $PWD)/=env
-            _atmos_wrap_hook
+            command rm -f -- $_atmos_wrap_texts(builtin string trim --right --chars / -- $PWD)/=env
+            _atmos_wrap_again
         case '*'
             command atmos-wrap $argv
     end

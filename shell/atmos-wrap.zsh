@@ -1,138 +1,158 @@
 # The hook of atmos-wrap for zsh. Load it with: eval "$(atmos-wrap hook zsh)"
 # At a prompt nothing is started unless the directory is new or a file that matters has changed.
+# It is read by `emulate zsh -c`: each function then runs as plain zsh, whatever the user has set.
+# Every name here begins with _atmos_wrap: a `readonly` variable of the user's must not stop us.
 
-typeset -g _atmos_wrap_python='@PYTHON@' _atmos_wrap_texts='@TEXTS@'
-# What holds now, as `hook-env` put it; see wrapper/hook/answer.py.
-typeset -g _atmos_wrap_here= _atmos_wrap_said= _atmos_wrap_off= _atmos_wrap_adopted= _atmos_wrap_before=
-typeset -g _atmos_wrap_new_form= _atmos_wrap_new_root= _atmos_wrap_new_stamp= _atmos_wrap_new_asked=
-typeset -g _atmos_wrap_new_expires=0 _atmos_wrap_new_say=
-typeset -ga _atmos_wrap_new_set _atmos_wrap_new_unset _atmos_wrap_new_prefixes
-typeset -ga _atmos_wrap_new_watch _atmos_wrap_new_absent
-# The variables that are ours: name, what we gave (`=value`, empty for unset), what was there.
+# Loaded again: what the one before has set is given back by its own rules.
+((!$+functions[_atmos_wrap_leave])) || _atmos_wrap_leave
+typeset -g _atmos_wrap_python='@PYTHON@' _atmos_wrap_texts='@TEXTS@' _atmos_wrap_form='@FORM@'
+builtin export ATMOS_WRAP_HOOK='zsh:'$$':@VERSION@'
+# The directory and the wishes that the answer is for, and of which kind it is.
+typeset -g _atmos_wrap_holds= _atmos_wrap_kind= _atmos_wrap_off= _atmos_wrap_said= _atmos_wrap_adopted=
+# The answer of the last look, as `hook-env` left it; see wrapper/hook/code.py.
+typeset -g _atmos_wrap_new_form= _atmos_wrap_new_asked= _atmos_wrap_new_root= _atmos_wrap_new_say=
+typeset -g _atmos_wrap_new_expires=0 _atmos_wrap_new_told=
+typeset -ga _atmos_wrap_new_names _atmos_wrap_new_values _atmos_wrap_new_gone
+# What is ours: name, what it got (`=value`, nothing for unset), what it was (`-value`: unexported).
 typeset -ga _atmos_wrap_names _atmos_wrap_ours _atmos_wrap_olds
-builtin export ATMOS_WRAP_HOOK=zsh:$$
 zmodload -e zsh/datetime || zmodload zsh/datetime 2>/dev/null || true
+zmodload -e zsh/parameter || zmodload zsh/parameter
 
 _atmos_wrap_hook() {
-  emulate -L zsh
-  _atmos_wrap_step
+  builtin setopt local_options no_xtrace
+  _atmos_wrap_look
   return 0
 }
 
-_atmos_wrap_step() {
-  emulate -L zsh
+_atmos_wrap_look() {
+  local _atmos_wrap_asked="${ATMOS_IDENTITY-}|${ATMOS_PROFILE-}|${ATMOS_STACK-}|${ATMOS_BASE_PATH-}|${ATMOS_CLI_CONFIG_PATH-}|${ATMOS_WRAP_USE-}|${HOME-}|${XDG_STATE_HOME-}|${XDG_CONFIG_HOME-}"
+  if [[ "$PWD|$_atmos_wrap_asked" == "$_atmos_wrap_holds" && . -ef $PWD ]] && _atmos_wrap_fresh; then
+    return 0
+  fi
   [[ -z $_atmos_wrap_off ]] || return 0
-  local asked="${ATMOS_IDENTITY-}|${ATMOS_PROFILE-}|${ATMOS_STACK-}|${ATMOS_BASE_PATH-}|${ATMOS_CLI_CONFIG_PATH-}|${ATMOS_WRAP_USE-}|${HOME-}|${XDG_STATE_HOME-}|${XDG_CONFIG_HOME-}"
-  if [[ $PWD == "$_atmos_wrap_here" && . -ef $PWD ]] && _atmos_wrap_fresh "$asked"; then
-    return 0
-  fi
   [[ -n $_atmos_wrap_adopted ]] || _atmos_wrap_adopt
-  if [[ ! . -ef $PWD ]]; then
-    # The directory is gone, or another one has its name.
-    _atmos_wrap_leave
-    _atmos_wrap_here=
-    return 0
-  fi
-  if ! _atmos_wrap_known "$asked"; then
-    _atmos_wrap_leave
+  _atmos_wrap_leave
+  _atmos_wrap_holds=
+  # The directory may be gone, or another one have its name.
+  [[ . -ef $PWD ]] || return 0
+  _atmos_wrap_kind=text
+  if ! _atmos_wrap_known; then
     if ! _atmos_wrap_inside; then
-      _atmos_wrap_none "$asked"
+      _atmos_wrap_kind=none _atmos_wrap_holds="$PWD|$_atmos_wrap_asked"
       return 0
     fi
     _atmos_wrap_ask || return 0
   fi
-  _atmos_wrap_leave
+  _atmos_wrap_holds="$PWD|$_atmos_wrap_asked"
   _atmos_wrap_enter
 }
 
 # Succeed if the answer still holds.
 _atmos_wrap_fresh() {
-  emulate -L zsh
-  local file
-  [[ $1 == "$_atmos_wrap_new_asked" ]] || return 1
-  if [[ -n $_atmos_wrap_new_stamp ]]; then
-    for file in "${_atmos_wrap_new_watch[@]}"; do
-      [[ -e $file && ! $file -nt $_atmos_wrap_new_stamp ]] || return 1
-    done
-  fi
-  for file in "${_atmos_wrap_new_absent[@]}"; do
-    [[ ! -e $file ]] || return 1
-  done
-  [[ $_atmos_wrap_new_expires == 0 || -z ${EPOCHSECONDS-} ]] ||
-    ((EPOCHSECONDS < _atmos_wrap_new_expires))
+  case $_atmos_wrap_kind in
+    (text)
+      _atmos_wrap_test || return 1
+      [[ $_atmos_wrap_new_expires == 0 || -z ${EPOCHSECONDS-} ]] || ((EPOCHSECONDS < _atmos_wrap_new_expires))
+      ;;
+    (none) ! _atmos_wrap_inside ;;
+    (failed) ;;
+  esac
 }
 
-# Succeed if this directory has a text that still holds; it is read.
+# Succeed if this directory has a text that still holds; it is read. What others could have put
+# there is not: neither a file nor a directory of theirs, nor a link to another file of ours.
 _atmos_wrap_known() {
-  emulate -L zsh
-  local text="$_atmos_wrap_texts${PWD%/}/=env"
-  [[ $PWD/ != */../* && -f $text && -O $text ]] || return 1
-  builtin source "$text" || return 1
-  _atmos_wrap_fresh "$1"
+  local _atmos_wrap_text="$_atmos_wrap_texts${PWD%/}/=env"
+  [[ $PWD/ != */../* && -f $_atmos_wrap_text && -O $_atmos_wrap_text && ! -L $_atmos_wrap_text && -O $_atmos_wrap_texts ]] || return 1
+  _atmos_wrap_new_form=
+  builtin source "$_atmos_wrap_text" 2>/dev/null
+  # A text that is torn lacks its last line.
+  [[ $_atmos_wrap_new_form == "$_atmos_wrap_form" && $_atmos_wrap_new_asked == "$_atmos_wrap_asked" ]] && _atmos_wrap_fresh
 }
 
 # Succeed if there is a configuration here or above.
 _atmos_wrap_inside() {
-  emulate -L zsh
-  local here=${PWD%/}
-  while :; do
-    if [[ -e $here/atmos.yaml || -e $here/.atmos.yaml || -e $here/atmos.yml || -e $here/.atmos.yml || -e $here/.atmos-wrap.yaml ]]; then
-      return 0
-    fi
-    [[ -n $here ]] || return 1
-    here=${here%/*}
+  local _atmos_wrap_dir=${PWD%/}
+  while [[ ! -e $_atmos_wrap_dir/atmos.yaml && ! -e $_atmos_wrap_dir/.atmos.yaml && ! -e $_atmos_wrap_dir/atmos.yml && ! -e $_atmos_wrap_dir/.atmos.yml && ! -e $_atmos_wrap_dir/.atmos-wrap.yaml ]]; do
+    [[ -n $_atmos_wrap_dir ]] || return 1
+    _atmos_wrap_dir=${_atmos_wrap_dir%/*}
   done
 }
 
-# Note that there is nothing here.
-_atmos_wrap_none() {
-  emulate -L zsh
-  local here=${PWD%/}
-  _atmos_wrap_here=$PWD _atmos_wrap_new_asked=$1 _atmos_wrap_new_stamp= _atmos_wrap_new_expires=0
-  _atmos_wrap_new_root= _atmos_wrap_new_say=
-  _atmos_wrap_new_watch=() _atmos_wrap_new_absent=()
-  while :; do
-    _atmos_wrap_new_absent+=("$here/atmos.yaml" "$here/.atmos.yaml" "$here/atmos.yml" "$here/.atmos.yml" "$here/.atmos-wrap.yaml")
-    [[ -n $here ]] || break
-    here=${here%/*}
-  done
-}
-
-# Ask for this directory.
+# Ask for this directory. Where that fails, it is asked again when something else is wished.
 _atmos_wrap_ask() {
-  emulate -L zsh
-  local text
-  text=$("$_atmos_wrap_python" -E -P -m wrapper hook-env zsh "$PWD") || return 1
-  builtin eval "$text"
+  local _atmos_wrap_text
+  integer _atmos_wrap_failed=0
+  _atmos_wrap_text=$("$_atmos_wrap_python" -E -P -m wrapper hook-env zsh "$PWD" "$_atmos_wrap_form") || _atmos_wrap_failed=$?
+  if ((!_atmos_wrap_failed)); then
+    builtin eval "$_atmos_wrap_text"
+    return
+  fi
+  # What a signal ended is asked again at the next prompt.
+  ((_atmos_wrap_failed > 128)) || _atmos_wrap_kind=failed _atmos_wrap_holds="$PWD|$_atmos_wrap_asked"
+  return 1
 }
 
 # Give every variable back what it was, if it still holds what we gave it.
 _atmos_wrap_leave() {
-  emulate -L zsh
-  local i name now
-  for ((i = 1; i <= $#_atmos_wrap_names; i++)); do
-    name=$_atmos_wrap_names[i]
-    now=
-    ((!${(P)+name})) || now="=${(P)name}"
-    [[ $now == "$_atmos_wrap_ours[i]" ]] || continue
-    if [[ $_atmos_wrap_olds[i] == "="* ]]; then
-      builtin export "$name=${_atmos_wrap_olds[i]#=}"
-    else
-      builtin unset "$name"
-    fi
+  local _atmos_wrap_n _atmos_wrap_now
+  integer _atmos_wrap_i
+  for ((_atmos_wrap_i = $#_atmos_wrap_names; _atmos_wrap_i > 0; _atmos_wrap_i--)); do
+    _atmos_wrap_n=$_atmos_wrap_names[_atmos_wrap_i]
+    _atmos_wrap_now=
+    ((!${(P)+_atmos_wrap_n})) || _atmos_wrap_now="=${(P)_atmos_wrap_n}"
+    [[ $_atmos_wrap_now == "$_atmos_wrap_ours[_atmos_wrap_i]" && ${(Pt)_atmos_wrap_n-} != *readonly* ]] || continue
+    case ${_atmos_wrap_olds[_atmos_wrap_i]-} in
+      ("="*) builtin export "$_atmos_wrap_n=${_atmos_wrap_olds[_atmos_wrap_i]#=}" ;;
+      ("-"*) builtin typeset -g +x "$_atmos_wrap_n=${_atmos_wrap_olds[_atmos_wrap_i]#-}" ;;
+      (*) builtin unset "$_atmos_wrap_n" ;;
+    esac
   done
   _atmos_wrap_names=() _atmos_wrap_ours=() _atmos_wrap_olds=()
   builtin unset ATMOS_WRAP_STATE
 }
 
+_atmos_wrap_enter() {
+  local _atmos_wrap_i
+  if _atmos_wrap_free; then
+    # None of the names is in use: there is nothing to remember.
+    _atmos_wrap_names=("${_atmos_wrap_new_names[@]}")
+    _atmos_wrap_ours=("${_atmos_wrap_new_values[@]}")
+    _atmos_wrap_give
+    [[ -z $_atmos_wrap_new_told ]] || builtin export ATMOS_WRAP_STATE="1|$$$_atmos_wrap_new_told"
+  else
+    _atmos_wrap_list
+    for _atmos_wrap_i in "${_atmos_wrap_new_gone[@]}" "${_atmos_wrap_new_names[@]}"; do
+      if [[ ${(Pt)_atmos_wrap_i-} == *readonly* ]]; then
+        _atmos_wrap_new_say="atmos-wrap: $_atmos_wrap_i is readonly in this shell: nothing is set"
+        _atmos_wrap_new_gone=() _atmos_wrap_new_names=()
+        break
+      fi
+    done
+    for _atmos_wrap_i in "${_atmos_wrap_new_gone[@]}"; do
+      ((!${(P)+_atmos_wrap_i})) || _atmos_wrap_own "$_atmos_wrap_i" ''
+    done
+    for ((_atmos_wrap_i = 1; _atmos_wrap_i <= $#_atmos_wrap_new_names; _atmos_wrap_i++)); do
+      _atmos_wrap_own "$_atmos_wrap_new_names[_atmos_wrap_i]" "$_atmos_wrap_new_values[_atmos_wrap_i]"
+    done
+    _atmos_wrap_state
+  fi
+  if [[ $_atmos_wrap_said != "$_atmos_wrap_new_root|$_atmos_wrap_new_say" ]]; then
+    _atmos_wrap_said="$_atmos_wrap_new_root|$_atmos_wrap_new_say"
+    [[ -z $_atmos_wrap_new_say ]] || builtin print -r -- "$_atmos_wrap_new_say" >&2
+  fi
+}
+
 # Remember what a variable holds, and give it what it gets: `=value`, or nothing for unset.
 _atmos_wrap_own() {
-  emulate -L zsh
-  local old=
-  ((!${(P)+1})) || old="=${(P)1}"
+  local _atmos_wrap_old=
+  if ((${(P)+1})); then
+    _atmos_wrap_old="-${(P)1}"
+    [[ ${(Pt)1} != *export* ]] || _atmos_wrap_old="=${_atmos_wrap_old#-}"
+  fi
   _atmos_wrap_names+=("$1")
   _atmos_wrap_ours+=("$2")
-  _atmos_wrap_olds+=("$old")
+  _atmos_wrap_olds+=("$_atmos_wrap_old")
   if [[ $2 == "="* ]]; then
     builtin export "$1=${2#=}"
   else
@@ -140,96 +160,80 @@ _atmos_wrap_own() {
   fi
 }
 
-_atmos_wrap_enter() {
-  emulate -L zsh
-  local i name prefix
-  _atmos_wrap_here=$PWD
-  for name in "${_atmos_wrap_new_unset[@]}"; do
-    ((!${(P)+name})) || _atmos_wrap_own "$name" ''
-  done
-  for prefix in "${_atmos_wrap_new_prefixes[@]}"; do
-    for name in "${(@k)parameters[(I)${(b)prefix}*]}"; do
-      _atmos_wrap_own "$name" ''
-    done
-  done
-  for ((i = 1; i < $#_atmos_wrap_new_set; i += 2)); do
-    _atmos_wrap_own "$_atmos_wrap_new_set[i]" "=$_atmos_wrap_new_set[i+1]"
-  done
-  _atmos_wrap_state
-  if [[ $_atmos_wrap_said != "$_atmos_wrap_new_root|$_atmos_wrap_new_say" ]]; then
-    _atmos_wrap_said="$_atmos_wrap_new_root|$_atmos_wrap_new_say"
-    [[ -z $_atmos_wrap_new_say ]] || builtin print -r -- "$_atmos_wrap_new_say" >&2
-  fi
-}
-
 # Tell shells that start here which variables are ours. Old values of secrets are not told.
 _atmos_wrap_state() {
-  emulate -L zsh
-  local i state="1|$$" ours old
+  local _atmos_wrap_told="1|$$" _atmos_wrap_v _atmos_wrap_old
+  integer _atmos_wrap_i
   (($#_atmos_wrap_names)) || return 0
-  for ((i = 1; i <= $#_atmos_wrap_names; i++)); do
-    old=$_atmos_wrap_olds[i]
-    case $_atmos_wrap_names[i] in
-      (*KEY*|*SECRET*|*TOKEN*|*PASSWORD*|*CREDENTIAL*) old= ;;
+  for ((_atmos_wrap_i = 1; _atmos_wrap_i <= $#_atmos_wrap_names; _atmos_wrap_i++)); do
+    _atmos_wrap_old=$_atmos_wrap_olds[_atmos_wrap_i]
+    case $_atmos_wrap_names[_atmos_wrap_i] in
+      (*KEY*|*SECRET*|*TOKEN*|*PASSWORD*|*CREDENTIAL*) _atmos_wrap_old= ;;
     esac
-    ours=${${${${_atmos_wrap_ours[i]//\%/%25}//|/%7C}//\\/%5C}//$'\n'/%0A}
-    old=${${${${old//\%/%25}//|/%7C}//\\/%5C}//$'\n'/%0A}
-    state+="|$_atmos_wrap_names[i]|$ours|$old"
+    [[ $_atmos_wrap_old != -* ]] || _atmos_wrap_old=
+    _atmos_wrap_v=${${${${_atmos_wrap_ours[_atmos_wrap_i]//\%/%25}//|/%7C}//\\/%5C}//$'\n'/%0A}
+    _atmos_wrap_old=${${${${_atmos_wrap_old//\%/%25}//|/%7C}//\\/%5C}//$'\n'/%0A}
+    _atmos_wrap_told+="|$_atmos_wrap_names[_atmos_wrap_i]|$_atmos_wrap_v|$_atmos_wrap_old"
   done
-  builtin export ATMOS_WRAP_STATE=$state
+  builtin export ATMOS_WRAP_STATE=$_atmos_wrap_told
 }
 
 # Take over what the shell that started this one had set. Names are checked, values stay values.
 _atmos_wrap_adopt() {
-  emulate -L zsh
   _atmos_wrap_adopted=1
-  [[ ${ATMOS_WRAP_STATE-} == 1\|*\|* ]] || return 0
-  local -a fields
-  local i name ours old
-  fields=("${(@s:|:)ATMOS_WRAP_STATE}")
-  for ((i = 3; i + 2 <= $#fields; i += 3)); do
-    name=$fields[i]
-    [[ $name =~ '^(AWS|AMAZON|ARM|AZURE|GOOGLE|GCLOUD|GCP|CLOUDSDK|ATMOS_WRAP|BOTO)_?[A-Z0-9_]*$' ]] || continue
-    builtin printf -v ours '%b' "${fields[i+1]//\%/\\x}"
-    builtin printf -v old '%b' "${fields[i+2]//\%/\\x}"
-    _atmos_wrap_names+=("$name") _atmos_wrap_ours+=("$ours") _atmos_wrap_olds+=("$old")
+  # Ours is far shorter; to take a longer one apart would keep the prompt waiting.
+  [[ ${ATMOS_WRAP_STATE-} == 1\|*\|* && ${#ATMOS_WRAP_STATE} -le 16384 ]] || return 0
+  local -a _atmos_wrap_fields
+  local _atmos_wrap_n _atmos_wrap_v _atmos_wrap_old
+  integer _atmos_wrap_i
+  _atmos_wrap_fields=("${(@s:|:)ATMOS_WRAP_STATE}")
+  for ((_atmos_wrap_i = 3; _atmos_wrap_i + 2 <= $#_atmos_wrap_fields; _atmos_wrap_i += 3)); do
+    _atmos_wrap_n=$_atmos_wrap_fields[_atmos_wrap_i]
+    [[ $_atmos_wrap_n =~ '^(AWS|AMAZON|ARM|AZURE|GOOGLE|GCLOUD|GCP|CLOUDSDK|ATMOS_WRAP|BOTO)_?[A-Z0-9_]*$' ]] || continue
+    builtin printf -v _atmos_wrap_v '%b' "${_atmos_wrap_fields[_atmos_wrap_i+1]//\%/\\x}"
+    builtin printf -v _atmos_wrap_old '%b' "${_atmos_wrap_fields[_atmos_wrap_i+2]//\%/\\x}"
+    _atmos_wrap_names+=("$_atmos_wrap_n") _atmos_wrap_ours+=("$_atmos_wrap_v") _atmos_wrap_olds+=("$_atmos_wrap_old")
   done
+}
+
+# Look at this directory now, as at a prompt.
+_atmos_wrap_again() {
+  _atmos_wrap_off= _atmos_wrap_holds=
+  _atmos_wrap_look
 }
 
 # Change this shell's pin, switch the hook off and on.
 atmos-wrap() {
-  emulate -L zsh
-  local pin
+  local _atmos_wrap_pin
   case ${1-} in
     (use)
-      if (( ${@[(Ie)--help]} || ${@[(Ie)-h]} )); then
-        command atmos-wrap "$@"
+      if ((${@[(Ie)--help]} || ${@[(Ie)-h]})); then
+        builtin command atmos-wrap "$@"
         return
       fi
       if [[ ${2-} == - ]]; then
-        pin=$_atmos_wrap_before
+        _atmos_wrap_pin=${_atmos_wrap_before-}
       else
-        pin=$("$_atmos_wrap_python" -E -P -m wrapper hook-use "${@:2}") || return
+        _atmos_wrap_pin=$("$_atmos_wrap_python" -E -P -m wrapper hook-use "${@:2}") || return
       fi
-      _atmos_wrap_before=${ATMOS_WRAP_USE-}
-      if [[ -n $pin ]]; then
-        builtin export ATMOS_WRAP_USE=$pin
+      typeset -g _atmos_wrap_before=${ATMOS_WRAP_USE-}
+      if [[ -n $_atmos_wrap_pin ]]; then
+        builtin export ATMOS_WRAP_USE=$_atmos_wrap_pin
       else
         builtin unset ATMOS_WRAP_USE
       fi
-      _atmos_wrap_off= _atmos_wrap_here=
-      _atmos_wrap_step
+      _atmos_wrap_again
       ;;
     (deactivate)
       _atmos_wrap_leave
-      _atmos_wrap_off=1
+      _atmos_wrap_off=1 _atmos_wrap_holds=
       ;;
     (reload)
-      _atmos_wrap_off= _atmos_wrap_here= _atmos_wrap_said=
-      command rm -f -- "$_atmos_wrap_texts${PWD%/}/=env"
-      _atmos_wrap_step
+      _atmos_wrap_said=
+      builtin command rm -f -- "$_atmos_wrap_texts${PWD%/}/=env"
+      _atmos_wrap_again
       ;;
-    (*) command atmos-wrap "$@" ;;
+    (*) builtin command atmos-wrap "$@" ;;
   esac
 }
 

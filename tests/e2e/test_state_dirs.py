@@ -14,6 +14,7 @@ from tests.conftest import Cli
 from tests.e2e.conftest import Terminal
 from tests.fakes import aws
 from tests.fakes.damage import NOBODY, give_away
+from wrapper.hook.code import FORM
 
 CONFIG = """\
 base_path: .
@@ -104,12 +105,12 @@ def test_a_prompt_gets_no_pointers_into_such_a_directory(
 ) -> None:
     home.chmod(0o700)
     assert cli("allow").exit == 0
-    for whole in (cli("auth", "env", "-i", "me"), cli("hook-env", "bash", str(cli.cwd))):
+    for whole in (cli("auth", "env", "-i", "me"), cli("hook-env", "bash", str(cli.cwd), FORM)):
         assert (whole.exit, "AWS_CONFIG_FILE" in whole.stdout) == (0, True)
     told = _writable(0o770)(state)
     done = cli("auth", "env", "-i", "me")
     assert (done.exit, done.stdout, done.stderr) == (69, "", told)
-    hooked = cli("hook-env", "bash", str(cli.cwd))
+    hooked = cli("hook-env", "bash", str(cli.cwd), FORM)
     assert "AWS_CONFIG_FILE" not in hooked.stdout
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from wrapper.cli.session import Session
-from wrapper.errors import StoreError, UsageError
+from wrapper.errors import UsageError
 
 if TYPE_CHECKING:
     from wrapper.hook.evaluate import View
@@ -27,12 +26,14 @@ def register(app: typer.Typer) -> None:
     ) -> None:
         """Print the shell's hook: eval "$(atmos-wrap hook zsh)"."""
         session: Session = ctx.obj
+        from wrapper.cli import hook as text
+
         if check:
-            raise typer.Exit(_check(session.world))
+            raise typer.Exit(text.check(shell, session.world))
         if shell == "mise":
-            session.world.stdout.write(os.path.dirname(_path("mise/metadata.lua")) + "\n")
+            session.world.stdout.write(os.path.dirname(text.path("mise/metadata.lua")) + "\n")
             return
-        session.world.stdout.write(script(shell or _surrounding(), session.world))
+        session.world.stdout.write(text.script(shell or text.surrounding(), session.world))
 
     @app.command("status")
     def status(
@@ -79,66 +80,6 @@ def _in_the_shell(app: typer.Typer, name: str, text: str) -> None:
             f"`{' '.join(['atmos-wrap', name, *(words or [])])}` works in a shell that has the hook",
             hint='put `eval "$(atmos-wrap hook bash)"` (or zsh, fish) into the shell\'s start file',
         )
-
-
-def script(shell: str, world: World) -> str:
-    """Return the hook of a shell, with what is started at a prompt named absolutely.
-
-    Raises: UsageError for another shell.
-    """
-    from wrapper.hook import answer
-
-    if shell == "direnv":
-        import shlex
-
-        return _source("direnv.sh").replace("'@PYTHON@'", shlex.quote(sys.executable))
-    if shell not in answer.SHELLS:
-        known = ", ".join((*answer.SHELLS, "direnv", "mise"))
-        raise UsageError(f"there is no hook for {shell}", hint=f"one of {known}")
-    text = _source(f"atmos-wrap.{shell}")
-    texts = answer.home(world.environ, shell)
-    for mark, value in (("@PYTHON@", sys.executable), ("@TEXTS@", texts)):
-        text = text.replace(f"'{mark}'", answer.quoted(shell, value))
-    if shell == "zsh":  # read, and later run, as plain zsh, whatever options the user has set
-        return f"builtin emulate zsh -c {answer.quoted(shell, text)}\n"
-    return text
-
-
-def _source(name: str) -> str:
-    with open(_path(name), encoding="utf-8") as stream:
-        return stream.read()
-
-
-def _path(name: str) -> str:
-    """Return the path of one of the shell files: beside the package in a clone, in it in a wheel."""
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    for directory in (os.path.join(package, "_shell"), os.path.join(package, "..", "shell")):
-        path = os.path.normpath(os.path.join(directory, name))
-        if os.path.exists(path):
-            return path
-    raise StoreError(f"the installation lacks {name}", hint="install atmos-wrap again")
-
-
-def _surrounding() -> str:
-    import shellingham  # type: ignore[import-untyped]
-
-    try:
-        name: str = shellingham.detect_shell()[0]
-    except (shellingham.ShellDetectionFailure, OSError) as error:
-        raise UsageError(
-            "the shell around this program is not known", hint="name it: `atmos-wrap hook zsh`"
-        ) from error
-    return name
-
-
-def _check(world: World) -> int:
-    state = world.environ.get("ATMOS_WRAP_HOOK", "")
-    shell, _, owner = state.partition(":")
-    if shell and owner == str(os.getppid()):
-        world.stdout.write(f"the hook is at work in this shell ({shell})\n")
-        return 0
-    world.stdout.write("the hook is not installed in this shell\n")
-    return 1
 
 
 def _print(view: View, form: str, world: World) -> None:

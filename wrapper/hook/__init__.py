@@ -24,18 +24,23 @@ class _TooLong(Exception):
 def hook_env(argv: Sequence[str], world: World) -> int:
     """Print the assignments that say what holds in a shell's directory.
 
-    `argv` is the shell and its `$PWD`. Never asks, never fails for what a repository holds.
+    `argv` is the shell, its `$PWD`, and the form of text that its hook reads. Never asks, never
+    fails for what a repository holds.
     Raises: UsageError when it was not called by a hook.
     """
     import signal
 
-    from wrapper.hook import answer
+    from wrapper.hook import answer, code
 
-    if len(argv) != 2 or argv[0] not in answer.SHELLS:
+    if len(argv) not in (2, 3) or argv[0] not in answer.SHELLS:
         raise UsageError(
             "hook-env takes a shell and its directory", hint="it is called by the hook"
         )
-    shell, directory = argv
+    if len(argv) == 2 or argv[2] != code.FORM:
+        raise UsageError(
+            "this shell has the hook of another version of atmos-wrap", hint="start a new shell"
+        )
+    shell, directory = argv[:2]
     signal.signal(signal.SIGALRM, _too_long)
     signal.setitimer(signal.ITIMER_REAL, DEADLINE)
     try:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from wrapper import files
 from wrapper.errors import StoreError, UsageError
+from wrapper.hook import code
 
-# Part of the path of every text: a shell never reads one of another form.
-FORM = "1"
 SHELLS = ("bash", "zsh", "fish")
 NAME = "=env"
+quoted = code.quoted
 # A file that was written while it was being read must be newer than the text made from it.
 _GRAIN = 0.02
 # What the user may change in a shell, and what then is another answer for the same directory.
@@ -55,51 +55,18 @@ def place(environ: Mapping[str, str], shell: str, directory: str) -> str:
 
 def home(environ: Mapping[str, str], shell: str) -> str:
     """Return the directory of the texts of one shell."""
-    return os.path.join(os.path.abspath(files.cache_dir(environ)), "hook", FORM, shell)
+    return os.path.join(os.path.abspath(files.cache_dir(environ)), "hook", code.FORM, shell)
 
 
-def text(answer: Answer, shell: str, stamp: str) -> str:
-    """Return assignments of a shell that say an answer; the shell file knows what to do with them.
+def text(answer: Answer, shell: str, stamp: str, directory: str = "") -> str:
+    """Return code of a shell that says an answer; the shell file knows what to do with it.
 
     `stamp` is the file whose time the watched ones are compared with, '' when there is none.
     Raises: UsageError for a shell that has no hook.
     """
     if shell not in SHELLS:
         raise UsageError(f"there is no hook for {shell}", hint=f"one of {', '.join(SHELLS)}")
-    pairs = [part for name in sorted(answer.values) for part in (name, answer.values[name])]
-    lists = {
-        "set": pairs,
-        "unset": sorted(answer.unset),
-        "prefixes": sorted(answer.prefixes),
-        "watch": answer.watch,
-        "absent": answer.absent,
-    }
-    single = {
-        "form": FORM,
-        "root": answer.root,
-        "stamp": stamp,
-        "asked": answer.asked,
-        "expires": str(answer.expires),
-        "say": answer.say,
-    }
-    lines = [_assigned(shell, name, [value], one=True) for name, value in single.items()]
-    lines += [_assigned(shell, name, values) for name, values in lists.items()]
-    return "".join(lines)
-
-
-def _assigned(shell: str, name: str, values: Sequence[str], *, one: bool = False) -> str:
-    variable = f"_atmos_wrap_new_{name}"
-    words = " ".join(quoted(shell, value) for value in values)
-    if shell == "fish":
-        return f"set -g {variable} {words}\n"
-    return f"{variable}={words}\n" if one else f"{variable}=({words})\n"
-
-
-def quoted(shell: str, value: str) -> str:
-    """Return a value in quotes, whatever it is: `=x` and `~` mean something to some shells."""
-    if shell == "fish":
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return "'" + value.replace("'", "'\\''") + "'"
+    return code.of(answer, shell, stamp, directory)
 
 
 def keep(answer: Answer, shell: str, directory: str, environ: Mapping[str, str], at: float) -> str:
@@ -110,7 +77,7 @@ def keep(answer: Answer, shell: str, directory: str, environ: Mapping[str, str],
     stamp = place(environ, shell, directory)
     if not directory.startswith("/") or "/../" in f"{directory}/":
         return text(answer, shell, "")
-    found = text(answer, shell, stamp)
+    found = text(answer, shell, stamp, directory)
     try:
         files.write_cache(stamp, found.encode("utf-8", "surrogateescape"))
         os.utime(stamp, (at - _GRAIN, at - _GRAIN))
