@@ -100,7 +100,7 @@ def row(values: tuple[str, ...]) -> str:
     *most, last = values or ("",)
     while True:
         inner = ", ".join(map(quoted, (*most, last)))
-        if not values or len(inner) < 86:
+        if not values or len(inner) < 86 or len(last) < 12:
             return f"({inner if values else ''}{',' if len(values) == 1 else ''})"
         last = last.rstrip("…")[:-1].rstrip() + "…"
 
@@ -128,7 +128,9 @@ def flag(name: str, option: Any, about: str) -> tuple[str, str, str, str, str]:
         return long, short, "bool", "", told
     known = f"{name} {long}" in FLAGS
     if long == "--format" and not known:
-        kinds = formats(option.help or "") or formats(about) or formats("table, json, yaml, csv, tsv")
+        kinds = (
+            formats(option.help or "") or formats(about) or formats("table, json, yaml, csv, tsv")
+        )
         return long, short, "value", "|".join(kinds), "format of the output"
     return long, short, "value", looked_up(FLAGS, name, long, "flag"), told
 

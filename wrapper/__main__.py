@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 
-from wrapper import world as outside
-from wrapper.errors import WrapError
+TYPE_CHECKING = False  # the one of `typing` costs 5 ms
+if TYPE_CHECKING:
+    from wrapper import world as outside
 
 
 def main() -> int:
     """Run this process's command line; return its exit code."""
+    if sys.argv[1:2] in (["__complete"], ["__completeNoDesc"]):
+        from wrapper import complete
+
+        return complete.main(sys.argv[1:])
+    import gc
+
+    from wrapper import world as outside
+
     # A process of some tenths of a second leaves little garbage: looking for it costs 4 ms.
     gc.set_threshold(100_000)
     code = run(sys.argv[1:], outside.real())
@@ -23,6 +31,8 @@ def main() -> int:
 
 def run(argv: list[str], world: outside.World) -> int:
     """Run one command line; return its exit code, with every error told on stderr."""
+    from wrapper.errors import WrapError
+
     try:
         code = _printed(_dispatch(argv, world), world)
         listing = sys.modules.get("wrapper.auth.provisioned")
@@ -73,33 +83,9 @@ def _dispatch(argv: list[str], world: outside.World) -> int:
         from wrapper.auth import provisioned
 
         return provisioned.make(argv[1:], world)
-    if first in ("__complete", "__completeNoDesc"):
-        return _complete(argv[1:], world)
     from wrapper import cli
 
     return cli.main(argv, world)
-
-
-def _complete(argv: list[str], world: outside.World) -> int:
-    """Answer a shell's question for names; nothing is ever written to the terminal."""
-    import io
-
-    from wrapper import complete
-    from wrapper.cli import args
-
-    silent = world._replace(stderr=io.StringIO())
-    try:
-        given, _ = args.split_globals(argv[:-1])
-    except WrapError:
-        # The flag before the cursor still waits for its value.
-        given, _ = args.split_globals(argv[:-2])
-    try:
-        silent = args.enter(given, silent)
-    except WrapError:
-        given = args.Globals()
-    found, directive = complete.offer(argv, given.options, silent)
-    world.stdout.write("".join(f"{name}\n" for name in found) + f":{directive}\n")
-    return 0
 
 
 def _printed(code: int, world: outside.World) -> int:
