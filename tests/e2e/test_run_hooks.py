@@ -171,7 +171,7 @@ FLAKY = """\
 #!/bin/sh
 if [ "$1" = {verb} ]; then
   n=$(cat "{count}" 2>/dev/null || echo 0); echo $((n + 1)) > "{count}"
-  if [ "$n" -lt {times} ]; then echo "502 Bad Gateway"; exit {code}; fi
+  if [ "$n" -lt {times} ]; then echo "502 Bad Gateway" >&2; exit {code}; fi
 fi
 exec "{terraform}" "$@"
 """
@@ -212,7 +212,7 @@ def test_attempts_end_and_other_failures_are_not_tried_again(run: Cli) -> None:
     module = write(run, RETRY)
     flaky(run, "plan", 9, code=5)
     done = run("terraform", "plan", "app", "-s", "dev")
-    assert (done.exit, done.stdout.count("502 Bad Gateway")) == (5, 3)
+    assert (done.exit, done.stderr.count("502 Bad Gateway")) == (5, 3)
     (module / "main.tf").write_text(repository.MODULE + 'output "no" { value = nothing.at.all }\n')
     flaky_none = run("terraform", "validate", "app", "-s", "dev")
     assert (flaky_none.exit, "attempt" in flaky_none.stderr) == (1, False)
