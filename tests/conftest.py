@@ -24,7 +24,8 @@ if os.environ.get("CI"):
 ONCE = (
     "test_auth_shell", "test_browser", "test_clients", "test_direnv", "test_docs", "test_faults",
     "test_fault_classes", "test_fuzz", "test_hook", "test_keyring", "test_killed", "test_mise",
-    "test_parallel_sso", "test_prompt", "test_remote_states", "test_saml", "test_stores", "test_workflows",
+    "test_parallel_sso", "test_prompt", "test_remote_imports", "test_remote_states", "test_run_hooks",
+    "test_run_stores", "test_saml", "test_stores", "test_workdir", "test_workflows",
 )  # fmt: skip
 KEPT = ("PATH", "TMPDIR", "CI", "PYTEST_", "COVERAGE_", "HYPOTHESIS_")
 

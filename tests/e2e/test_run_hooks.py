@@ -11,6 +11,7 @@ import pytest
 from tests.conftest import Cli, Result
 from tests.e2e import repository
 
+
 @pytest.fixture
 def run(cli: Cli, terraform: str) -> Cli:
     return cli

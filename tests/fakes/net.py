@@ -154,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer."""
         self.net.answer(self)
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815  the name is the method
 
     def reply(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
         """Send an answer."""

@@ -42,12 +42,14 @@ class Retry(NamedTuple):
 
     def pause(self, attempt: int, chance: float) -> float:
         """Return the seconds after an attempt (from 1); `chance` is from 0 to 1."""
-        grown = {"constant": 1.0, "linear": float(attempt)}
-        try:
-            factor = grown.get(self.strategy, self.multiplier ** (attempt - 1))
-            seconds = self.initial * factor
-        except OverflowError:
-            seconds = _LONGEST
+        seconds = self.initial
+        if self.strategy == "linear":
+            seconds *= attempt
+        elif self.strategy == "exponential":
+            try:
+                seconds *= self.multiplier ** (attempt - 1)
+            except OverflowError:
+                seconds = _LONGEST
         seconds = min(seconds, self.longest or _LONGEST, _LONGEST)
         return seconds * (1 + self.jitter * (2 * chance - 1))
 
