@@ -61,7 +61,7 @@ bench: $(READY) | terraform ## measure start-up and overhead
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.chains
 
-fuzz: $(READY) ## 100,000 broken inputs
+fuzz: $(READY) ## a million broken inputs
 	$(BIN)/python -m tests.fuzz
 
 conformance: $(READY) ## compare with the recorded behaviour of Atmos

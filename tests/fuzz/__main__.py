@@ -1,7 +1,8 @@
-"""Feed broken manifests, atmos.yaml files and command lines to the program, in this process.
+"""Feed broken manifests, templates, configuration and command lines to the program, in this process.
 
-usage: python -m tests.fuzz [--inputs 100000] [--seed N] [--jobs N]. An input fails when the program
-ends with a fault of its own or a traceback, or takes longer than five seconds. It is kept in build/fuzz/.
+usage: python -m tests.fuzz [--inputs 1000000] [--seed N] [--jobs N] [--only TARGET]. An input fails
+when the program ends with a fault of its own or a traceback, takes longer than five seconds or more
+than 3 GiB. It is kept in build/fuzz/. Targets: the whole program, and its parts in tests/fuzz/targets.py.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import gc
 import io
 import os
 import random
+import resource
 import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -26,6 +27,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from tests.fakes import aws, demo_repository
+from tests.fuzz import targets
+from tests.fuzz.targets import WORDS, fault
 from wrapper import __main__ as program
 from wrapper import ui, world
 from wrapper.errors import InternalError
@@ -33,21 +36,15 @@ from wrapper.errors import InternalError
 KEPT = aws.CLONE / "build" / "fuzz"
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a disk would be the bottleneck
 LIMIT = 5  # seconds for one input
+SPACE = 3 << 30  # bytes for one process
+# How often the whole program is fed, for 85 times that a part of it is.
+WHOLE = 15
 FILES = (
     "atmos.yaml",
     "stacks/deploy/dev.yaml",
     "stacks/catalog/app.yaml",
     "profiles/ci/atmos.yaml",
 )
-# Tags that run programs are left out: nothing random may be started.
-WORDS = (
-    "null", "~", "true", "no", "on", "0x1F", "0o17", "1e999", "-.inf", ".nan", "2024-01-01", "1:30",
-    "''", '"', "'", "[", "]", "{", "}", "[]", "{}", "- ", ": ", "? ", ", ", "# ", "|", ">", "&a", "*a",
-    "<<: *a", "!env X", "!include a.yaml", "!unset", "!append [1]", "!!binary x", "!!int x", "---\n",
-    "%YAML 9.9\n", "\t", "\n", "\n  ", "\r\n", "\x00", "\u2028", "\ufeff", "\U0001f600", "{{ .vars.x }}",
-    "components:", "terraform:", "import:", "vars:", "metadata:", "inherits:", "auth:", "identities:",
-    "kind: aws/user", "via:", "../../x", "catalog/app", "**/*", "a" * 5000,
-)  # fmt: skip
 # Nothing here signs in, starts a program, or deletes: `--dry-run` stands before what is random.
 COMMANDS = (
     *((("terraform", "plan", "app", "-s", "dev", "--dry-run", "--profile", "ci"),) * 60),
@@ -91,9 +88,10 @@ class Failure(NamedTuple):
 def main() -> int:
     """Run all inputs; return 1 if one failed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--inputs", type=int, default=100_000)
+    parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--only", default="", choices=("program", *targets.TARGETS))
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     began = time.monotonic()
@@ -101,26 +99,31 @@ def main() -> int:
     # A worker that dies (a fault in C code) raises here; its input is then in MEMORY/fuzz-*.
     with ProcessPoolExecutor(options.jobs) as pool:
         seeds = [f"{options.seed}-{job}" for job in range(options.jobs)]
-        parts = list(pool.map(run, seeds, [share] * options.jobs))
+        only = [options.only] * options.jobs
+        parts = list(pool.map(run, seeds, [share] * options.jobs, only))
     failures = [failure for _, found in parts for failure in found]
-    refused = sum(count for count, _ in parts)
+    fed = {name: sum(counts[name] for counts, _ in parts) for name in parts[0][0]}
     for number, failure in enumerate(failures):
         KEPT.mkdir(parents=True, exist_ok=True)
         path = KEPT / f"{number}-{failure.name.replace('/', '_')}"
         path.write_bytes(failure.data)
         print(f"FAIL {path.relative_to(aws.CLONE)}\n{failure.report}")
     print(
-        f"{share * options.jobs} inputs, {refused} refused as they should, {len(failures)} failed, "
-        f"{time.monotonic() - began:.0f} s"
+        f"{share * options.jobs} inputs ({', '.join(f'{fed[name]} {name}' for name in fed)}), "
+        f"{len(failures)} failed, {time.monotonic() - began:.0f} s"
     )
     return 1 if failures else 0
 
 
-def run(seed: str, inputs: int) -> tuple[int, list[Failure]]:
-    """Feed so many inputs; return how many were refused, and the failures (one per place)."""
+def run(seed: str, inputs: int, only: str = "") -> tuple[dict[str, int], list[Failure]]:
+    """Feed so many inputs; return how many each target got, and the failures (one per place)."""
     chance = random.Random(seed)
-    refused, failures, places = 0, [], set()
+    failures, places = [], set()
     signal.signal(signal.SIGALRM, _too_slow)
+    resource.setrlimit(resource.RLIMIT_AS, (SPACE, SPACE))
+    names = [only] if only else ["program", *targets.TARGETS]
+    weights = [1] if only else [WHOLE, *(weight for weight, _ in targets.TARGETS.values())]
+    fed = dict.fromkeys(names, 0)
     with tempfile.TemporaryDirectory(prefix="fuzz-", dir=MEMORY) as scratch:
         repo = Path(scratch, "repo")
         demo_repository.write(repo)
@@ -137,24 +140,32 @@ def run(seed: str, inputs: int) -> tuple[int, list[Failure]]:
             stdin_tty=False,
             stderr_tty=False,
         )
-        for argv in dict.fromkeys(COMMANDS):
-            answer(list(argv), here)  # load what they need
+        os.environ["HOME"] = scratch
+        targets.prepare(Path(scratch))
+        for line in dict.fromkeys(COMMANDS):
+            answer(list(line), here)  # load what they need
         gc.freeze()
         good = {name: (repo / name).read_bytes() for name in FILES}
-        for _ in range(inputs):
-            name, data, argv = one(chance, good)
-            (repo / name).write_bytes(data)
+        for number, target in enumerate(chance.choices(names, weights, k=inputs)):
+            fed[target] += 1
             signal.alarm(LIMIT)
-            code, report = answer(argv, here)
+            if target == "program":
+                name, data, argv = one(chance, good)
+                (repo / name).write_bytes(data)
+                report = answer(argv, here)[1]
+                (repo / name).write_bytes(good[name])
+            else:
+                name, argv = target, list[str]()
+                data, report = targets.TARGETS[target][1](chance, Path(scratch))
             signal.alarm(0)
-            # An index that is still open for reading holds up the next one's writing.
-            gc.collect()
-            refused += code != 0
-            (repo / name).write_bytes(good[name])
-            if report and report not in places:
-                places.add(report)
+            if number % 20 == 0 or target == "program":
+                # An index that is still open for reading holds up the next one's writing.
+                gc.collect()
+            key = report.partition("Error: ")[0]
+            if report and key not in places:
+                places.add(key)
                 failures.append(Failure(name, data, f"{argv}\n{report}"))
-    return refused, failures
+    return fed, failures
 
 
 def one(chance: random.Random, good: Mapping[str, bytes]) -> tuple[str, bytes, list[str]]:
@@ -180,8 +191,7 @@ def answer(argv: list[str], here: world.World) -> tuple[int, str]:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = program.run(argv, here._replace(stdout=out, stderr=err))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - this is what is looked for
-        place = "".join(traceback.format_tb(error.__traceback__)[-1:])
-        return 70, f"{place}{type(error).__name__}: {error}"
+        return 70, fault(error)
     told = err.getvalue()
     if code == InternalError.exit_code or "Traceback" in told or "internal fault" in told:
         return code, told

@@ -38,13 +38,15 @@ def bases_of(name: str, components: Mapping[str, Any], stack: str) -> Bases:
 
 def _measure(name: str, components: Mapping[str, Any], stack: str) -> None:
     """Refuse a long chain at once: for each of its components the whole way would take too long."""
-    base = name
-    for _ in range(_DEPTH + 1):
-        metadata = components[base].get("metadata")
+    base, seen = name, {name}
+    while len(seen) <= _DEPTH:
+        body = components[base]
+        metadata = body.get("metadata") if isinstance(body, Mapping) else None
         bases = metadata.get("inherits") if isinstance(metadata, Mapping) else None
         base = bases[0] if isinstance(bases, list) and bases else ""
-        if not isinstance(base, str) or base == name or base not in components:
+        if not isinstance(base, str) or base in seen or base not in components:
             return
+        seen.add(base)
     raise _too_deep(name, stack)
 
 
