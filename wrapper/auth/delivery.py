@@ -325,7 +325,8 @@ def _renew(path: str, handle: str, realm: str, world: World) -> Credential:
         return chain.walk(links, realm, quiet)
     except NeedsLogin as error:
         name = str(written.get("identity") or links[-1].name)
-        error.hints = (f"sign in: atmos-wrap auth login {shlex.quote(name)}", *error.hints)
+        others = [hint for hint in error.hints if not hint.startswith("sign in at a terminal")]
+        error.hints = (f"sign in: atmos-wrap auth login {shlex.quote(name)}", *others)
         from wrapper.auth import offer
 
         def walk(there: World) -> Credential:

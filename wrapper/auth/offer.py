@@ -25,12 +25,11 @@ def sign_in(name: str, walk: Walk, realm: str, world: World, need: NeedsLogin) -
     """Ask at the terminal whether to sign in to an identity, and do it.
 
     `walk` goes along its chain in a given world. One question at a time for a realm: whoever waited
-    for it first looks whether it is still needed; who began before a "no" is not asked again.
+    for it first looks whether it is still needed; a "no" holds for all programs of the shell's job.
     Raises: `need` where nobody can or wants to be asked; what `walk` raises.
     """
     if not _wanted(world):
         raise need
-    began = world.now() - world.age()
     declined = os.path.join(realm, "sessions", "offer.failed")
     descriptor = _terminal()
     if descriptor < 0:
@@ -43,14 +42,15 @@ def sign_in(name: str, walk: Walk, realm: str, world: World, need: NeedsLogin) -
             stdin=reading, stderr=writing, stdin_tty=True, stderr_tty=True, asks=True
         )
         with files.lock(os.path.join(realm, "sessions", "offer.lock"), "a question"):
-            if sessions.remembered_failure(declined, began, world.now()) is not None:
+            told = sessions.remembered_failure(declined, 0.0, world.now())
+            if told is not None and told[0] == str(os.getpgrp()):
                 raise need
             try:
                 return walk(world._replace(stdin_tty=False, asks=False))
-            except NeedsLogin as error:
-                need = error
+            except NeedsLogin:
+                ui.debug(world, f"{name} is still to be signed in to")
             if not _agreed(name, asking):
-                sessions.remember_failure(declined, need.message, need.hints, world.now())
+                sessions.remember_failure(declined, str(os.getpgrp()), (), world.now())
                 raise need
             return walk(asking)
 
