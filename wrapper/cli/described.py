@@ -36,6 +36,7 @@ def component(
     functions: str = "true",
     templates: str = "true",
     skip: Sequence[str] = (),
+    provenance: bool = False,
 ) -> None:
     """Write one component, resolved. Raises: WrapError."""
     from wrapper import run, stacks
@@ -58,12 +59,23 @@ def component(
             found, config, world, config.environ, skip=names_of(skip), reader=reader
         )
     section: Any = _with_zero_values(found.section)
+    whole = _filter(session, config.data) != "schema"
+    if whole or query.lstrip().startswith(".sources"):
+        from wrapper.stacks import provenance as origin
+
+        section = {**section, "sources": origin.sources(found)}
     if query:
         from wrapper.stacks import query as expressions
 
         section = expressions.run(query, section)
-    elif _filter(session, config.data) == "schema":
+    elif not whole:
         section = {key: section[key] for key in SHOWN if key in section}
+    if provenance and form == "yaml" and not query:
+        from wrapper.cli import annotated
+
+        text = annotated.text(section, found, config, world)
+        output.put(session, text, file)
+        return
     output.emit(session, section, form, file, apart=bool(query))
 
 

@@ -24,6 +24,11 @@ def emit(session: Session, value: Any, output: str, file: str = "", *, apart: bo
     text = as_json(value) if output == "json" else as_yaml(value)
     if apart and output == "yaml" and isinstance(value, dict | list) and not file:
         text += "\n"
+    put(session, text, file)
+
+
+def put(session: Session, text: str, file: str = "") -> None:
+    """Write a text to stdout or to a file. Raises: StoreError."""
     if file:
         import os
 

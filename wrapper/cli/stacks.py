@@ -42,6 +42,9 @@ def describe_component(
     ] = "true",
     process_templates: Annotated[str, typer.Option(help="false: leave templates as text")] = "true",
     skip: Skip = [],  # noqa: B006
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="show the file and line of each key, in YAML")
+    ] = False,
 ) -> None:
     """Show one component of one stack, resolved."""
     described.component(
@@ -53,6 +56,7 @@ def describe_component(
         functions=process_functions,
         templates=process_templates,
         skip=skip,
+        provenance=provenance,
     )
 
 

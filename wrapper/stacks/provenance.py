@@ -5,6 +5,7 @@ Source: reference/atmos-stacks.md 3.7.
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from wrapper.stacks.settings import Settings, known_strategy, settings_of
 if TYPE_CHECKING:
     from wrapper.config import Config
     from wrapper.stacks import Component
+    from wrapper.world import World
 
 # Name of a layer in a component -> in the table of sections.
 _NAMES = {"global": "stack", "bases": "base"}
@@ -141,3 +143,74 @@ def _strategy(component: Component, settings: Settings) -> str:
     found = component.section.get("settings")
     wanted = found.get("list_merge_strategy") if isinstance(found, Mapping) else None
     return known_strategy(wanted) if isinstance(wanted, str) and wanted else settings.strategy
+
+
+def sources(component: Component) -> dict[str, Any]:
+    """Return section -> variable -> the files that set it, the nearest first, as Atmos shows it.
+
+    Source: reference/atmos-stacks.md 6.1.
+    """
+    found: dict[str, Any] = {}
+    for section in ("vars", "env", "settings"):
+        values = component.section.get(section)
+        known: dict[str, Any] = {}
+        for name, value in values.items() if isinstance(values, Mapping) else ():
+            given = []
+            for _, source in reversed(component.layers):
+                own = source.data.get(section)
+                if isinstance(own, Mapping) and name in own:
+                    inline = source.path == component.manifest
+                    given.append(
+                        {
+                            "dependency_type": "inline" if inline else "import",
+                            "stack_file": _stem(source.path, component),
+                            "stack_file_section": ".".join((*source.prefix, section)),
+                            "variable_value": own[name],
+                        }
+                    )
+            known[name] = {"final_value": value, "name": name, "stack_dependencies": given}
+        if known:
+            found[section] = known
+    return found
+
+
+def _stem(path: str, component: Component) -> str:
+    """Return a file as imports name it: below the stacks directory, without extension."""
+    from wrapper.stacks.names import path_name
+
+    own = str(component.section.get("atmos_stack_file") or "")
+    # The manifest's own name tells how deep it lies below the stacks directory.
+    base = component.manifest
+    for _ in range(own.count("/") + 1):
+        base = base.rpartition("/")[0]
+    return path_name(path, base)
+
+
+def depths(component: Component, config: Config, world: World) -> dict[str, int]:
+    """Return how many imports away each file is: the manifest 1, what it imports 2, and so on.
+
+    A file whose import is named by a template is not found, and left out.
+    """
+    from wrapper.stacks import globs, names, opened
+
+    repository = opened(config, world, quiet=True)
+    base = repository.settings.stacks_dir
+    stems = {path: names.path_name(path, base) for path in component.files}
+    found = {component.manifest: 1}
+    reached = [component.manifest]
+    while reached:
+        path = reached.pop(0)
+        entries = repository.read(path).data.get("import")
+        for entry in entries if isinstance(entries, list) else ():
+            wanted = entry.get("path") if isinstance(entry, Mapping) else entry
+            if not isinstance(wanted, str):
+                continue
+            if wanted.startswith("."):
+                folder = posixpath.dirname(names.path_name(path, base))
+                wanted = posixpath.normpath(posixpath.join(folder, wanted))
+            stem = names.path_name(f"{base}/{wanted}", base)
+            for other, name in stems.items():
+                if other not in found and (name == stem or globs.matches(stem, name)):
+                    found[other] = found[path] + 1
+                    reached.append(other)
+    return found
