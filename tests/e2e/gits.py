@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -118,14 +120,22 @@ class Repo(NamedTuple):
         return self.git("rev-parse", "HEAD")
 
 
-def made(cli: Cli) -> Repo:
-    """Write the repository into the program's directory, commit and push it."""
-    repository.write(cli.cwd, FILES)
-    repo = Repo(cli.cwd, cli.cwd.parent / "origin.git", cli.environment)
-    repo.git("init", "-q", "--bare", "-b", "main", str(repo.origin))
-    repo.git("init", "-q", "-b", "main")
-    repo.git("remote", "add", "origin", str(repo.origin))
+def made(root: Path) -> None:
+    """Write the repository to `root/repo`, commit it and push it to `root/origin.git`."""
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(root)}
+    repo = Repo(root / "repo", root / "origin.git", environment)
+    repository.write(repo.path, FILES)
+    repo.git("init", "-q", "--template=", "--bare", "-b", "main", str(repo.origin))
+    repo.git("init", "-q", "--template=", "-b", "main")
+    repo.git("remote", "add", "origin", "../origin.git")
     repo.commit("first")
     repo.git("push", "-q", "origin", "main")
     repo.git("remote", "set-head", "origin", "main")
-    return repo
+
+
+def copied(template: Path, cli: Cli) -> Repo:
+    """Copy what `made` wrote into the program's directory and beside it."""
+    origin = cli.cwd.parent / "origin.git"
+    shutil.copytree(template / "repo", cli.cwd, symlinks=True, dirs_exist_ok=True)
+    shutil.copytree(template / "origin.git", origin, symlinks=True)
+    return Repo(cli.cwd, origin, cli.environment)

@@ -8,7 +8,6 @@ import re
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,10 +16,18 @@ from tests.e2e import gits
 from tests.e2e.gits import Repo
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository of `gits` and its remote, to copy from."""
+    root = tmp_path_factory.mktemp("template")
+    gits.made(root)
+    return root
+
+
 @pytest.fixture
-def repo(cli: Cli) -> Repo:
+def repo(cli: Cli, template: Path) -> Repo:
     """The repository of `gits`."""
-    return gits.made(cli)
+    return gits.copied(template, cli)
 
 
 def reasons(done: Result) -> dict[str, list[str]]:
@@ -185,8 +192,6 @@ def test_each_way_to_name_the_other_side(cli: Cli, repo: Repo) -> None:
         (): both,
         ("--base", "main"): both,
         ("--base", "main..."): mine,
-        ("--base", before[:10]): mine,
-        ("--base", "HEAD~1"): mine,
         ("--base", "refs/tags/first"): mine,
         ("--ref", "refs/heads/mine"): [],
         ("--ref", "refs/heads/mine", "--sha", before): mine,
@@ -228,23 +233,31 @@ def test_a_repository_below_the_root_of_git_is_compared(cli: Cli, repo: Repo) ->
     [
         (
             ("--base", "next"),
-            'error: git does not know the commit "next"\n'
-            "hint: `git fetch --depth=1 origin next:refs/remotes/origin/next`\n",
+            (
+                'error: git does not know the commit "next"\n'
+                "hint: `git fetch --depth=1 origin next:refs/remotes/origin/next`\n"
+            ),
         ),
         (
             ("--sha", "0123456789abcdef"),
-            'error: git does not know the commit "0123456789abcdef"\n'
-            "hint: `git fetch --depth=1 origin 0123456789abcdef`\n",
+            (
+                'error: git does not know the commit "0123456789abcdef"\n'
+                "hint: `git fetch --depth=1 origin 0123456789abcdef`\n"
+            ),
         ),
         (
             ("--repo-path", "..", "--ref", "refs/heads/main"),
-            "error: if the '--repo-path' flag is specified, the '--base', '--ref', '--sha', "
-            "'--ssh-key' and '--ssh-key-password' flags can't be used\n",
+            (
+                "error: if the '--repo-path' flag is specified, the '--base', '--ref', '--sha', "
+                "'--ssh-key' and '--ssh-key-password' flags can't be used\n"
+            ),
         ),
         (
             ("--upload=true",),
-            "error: --upload sends the list to Atmos Pro, which this program does not talk to\n"
-            "hint: write it to a file with --file, and send that\n",
+            (
+                "error: --upload sends the list to Atmos Pro, which this program does not talk to\n"
+                "hint: write it to a file with --file, and send that\n"
+            ),
         ),
     ],
 )
@@ -313,6 +326,7 @@ def test_nothing_that_the_repository_names_is_run_and_nothing_of_it_changes(
     repo.write({".gitattributes": "* filter=evil diff=evil text\n"})
     repo.edit(CATALOG, "region: here", "region: near")
     repo.commit()
+    (repo.path / ".git/hooks").mkdir(exist_ok=True)
     for hook in ("post-checkout", "post-index-change", "reference-transaction", "post-merge"):
         (repo.path / ".git/hooks" / hook).symlink_to(script)
     for key in (
@@ -345,7 +359,7 @@ def test_a_commit_with_paths_that_lead_elsewhere_is_refused(cli: Cli, repo: Repo
     (repo.path / "tree").write_text(f"100644 blob {blob}\tx\n")
     repo.git("update-index", "--add", "--cacheinfo", f"100644,{blob},inner")
     tree = repo.git("write-tree")
-    entry = f"40000 ..\0".encode() + bytes.fromhex(tree)
+    entry = b"40000 ..\0" + bytes.fromhex(tree)
     raw = repo.path.parent / "raw"
     raw.write_bytes(entry)
     outer = repo.git("hash-object", "-t", "tree", "--literally", "-w", str(raw))
