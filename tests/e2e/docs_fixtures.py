@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from tests.fakes import aws, ci, portal, proxy, saml
 
@@ -29,6 +32,27 @@ def shop(place: Path, environment: dict[str, str]) -> Iterator[None]:
     """The example `shop`: two stacks and identities that need no cloud."""
     shutil.copytree(CLONE / "docs" / "examples" / "shop", place, dirs_exist_ok=True)
     yield
+
+
+def direnv(place: Path, environment: dict[str, str]) -> Iterator[None]:
+    """The example `shop`, and direnv."""
+    _installed("direnv", environment)
+    yield from shop(place, environment)
+
+
+def mise(place: Path, environment: dict[str, str]) -> Iterator[None]:
+    """The example `shop`, and a mise that asks nobody on the net."""
+    _installed("mise", environment)
+    environment["MISE_OFFLINE"] = "1"
+    yield from shop(place, environment)
+
+
+def _installed(name: str, environment: dict[str, str]) -> None:
+    found = shutil.which(name)
+    if found is None:
+        reason = f"{name} is not installed"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    Path(environment["PATH"].partition(os.pathsep)[0], name).symlink_to(found)
 
 
 def cloud(place: Path, environment: dict[str, str]) -> Iterator[None]:
@@ -197,6 +221,8 @@ FIXTURES = {
     "empty": empty,
     "clone": clone,
     "shop": shop,
+    "direnv": direnv,
+    "mise": mise,
     "cloud": cloud,
     "shop-in-cloud": shop_in_cloud,
     "company": company,
