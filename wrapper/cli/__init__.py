@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "allow": ("trust",),
     "auth": ("auth",),
+    "completion": ("completion",),
     "deactivate": ("shell",),
     "deny": ("trust",),
     "fetch": ("fetch",),
@@ -36,6 +37,7 @@ COMMANDS = {
 }
 MODULES = (
     "auth",
+    "completion",
     "fetch",
     "show",
     "stacks",

@@ -69,7 +69,7 @@ def _is_assignment(text: str) -> bool:
 def _zsh(found: place.Place) -> str:
     offer = offers.at(found)
     if offer.more == "command":
-        return f"command {found.program_at}\n"
+        return f"command {found.program_at}\n{found.program}\n"
     cut = len(found.head)
     names = [(name[cut:], about) for name, about in offer.names]
     if any(about for _, about in names):
@@ -87,7 +87,8 @@ def _zsh(found: place.Place) -> str:
 def _fish(found: place.Place, before: str, typed: list[lexing.Word]) -> str:
     offer = offers.at(found)
     if offer.more == "command":
-        return f"command 0\n{before[typed[found.program_at + 1].start :]}\n"
+        rest = before[typed[found.program_at + 1].start :]
+        return f"command 0\n{f'{found.program} ' if found.program else ''}{rest}\n"
     if offer.more != "names":
         return f"{offer.more} {len(found.head)}\n{found.head}\n{found.value}\n"
     lines = [f"{name}\t{about[:_ABOUT]}" if about else name for name, about in offer.names]

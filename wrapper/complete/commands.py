@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...], tuple[Flag, ...]]] = {
         ("--identities", "", "value", "identity*", "Only these identities (a,b; empty: all)"),
         ("--tags", "", "value", "", "Only what has one of these tags (a,b)"),
     )),
-    "auth login": ("Sign in to an identity, or to a provider", (), (
+    "auth login": ("Sign in to an identity, or to a provider", ("identity",), (
         ("--provider", "-p", "value", "provider", "A provider instead"),
         ("--tags", "", "value", "", "Only what has one of these tags (a,b)"),
         ("--webflow", "", "bool", "", "Sign in by browser"),
@@ -68,6 +68,8 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...], tuple[Flag, ...]]] = {
     "auth whoami": ("Show who an identity is, from its session; signs in if there is none", (), (
         ("--output", "-o", "value", "json|table", "json or table"),
         ("--verify", "", "bool", "", "Ask the cloud who it is"),
+    )),
+    "completion": ('Print the file that completes command lines: eval "$(atmos-wrap completion zsh)"', ("bash|zsh|fish",), (
     )),
     "deactivate": ("Give this shell back what the hook changed, and switch the hook off", ("",), (
     )),
@@ -105,10 +107,12 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...], tuple[Flag, ...]]] = {
         ("--process-functions", "", "value", "true|false", "false: leave YAML functions as t…"),
         ("--process-templates", "", "value", "true|false", "false: leave templates as text"),
         ("--skip", "", "value", "function", "functions (without !) that stay text"),
+        ("--provenance", "", "bool", "", "show the file and line of each key, in YAML"),
     )),
     "describe config": ("Show the merged configuration. Values that `!env` read for credentials are masked", (), (
         ("--format", "-f", "value", "json|yaml", "format of the output"),
         ("--file", "", "value", "file", "write to this file instead of stdout"),
+        ("--query", "-q", "value", "", "show one value, such as .stacks"),
     )),
     "describe dependents": ("Show the components that depend on one component of one stack, and those on them", ("component",), (
         ("--format", "-f", "value", "json|yaml", "format of the output"),
@@ -150,14 +154,30 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...], tuple[Flag, ...]]] = {
         ("--abstract", "", "bool", "", "show abstract ones too"),
         ("--tags", "", "value", "", "only with one of these tags, by comma"),
         ("--labels", "", "value", "", "only with all of these k=v, by comma"),
+        ("--columns", "", "value", "", "by comma: columns of atmos.yaml, or fields: vars.reg…"),
+        ("--sort", "", "value", "", "by comma: column, or column:desc"),
+        ("--filter", "", "value", "", 'only where this is true: \'.vars.stage == "dev"\''),
+        ("--delimiter", "", "value", "", "between columns of csv and tsv"),
+        ("--process-functions", "", "value", "true|false", "false: leave them as text"),
+        ("--process-templates", "", "value", "true|false", "false: leave them as text"),
+        ("--skip", "", "value", "function", "functions (without !) that stay text"),
     )),
     "list identities": ("List the identities", (), (
         ("--format", "-f", "value", "table|json|yaml|csv|tsv", "format of the output"),
     )),
     "list instances": ("List each component of each stack", (), (
-        ("--format", "-f", "value", "table|json|yaml|csv|tsv", "format of the output"),
+        ("--format", "-f", "value", "table|json|yaml|csv|tsv|tree|matrix", "format of the ou…"),
         ("--tags", "", "value", "", "only with one of these tags, by comma"),
         ("--labels", "", "value", "", "only with all of these k=v, by comma"),
+        ("--columns", "", "value", "", "by comma: columns of atmos.yaml, or fields: vars.reg…"),
+        ("--sort", "", "value", "", "by comma: column, or column:desc"),
+        ("--filter", "", "value", "", 'only where this is true: \'.vars.stage == "dev"\''),
+        ("--delimiter", "", "value", "", "between columns of csv and tsv"),
+        ("--provenance", "", "bool", "", "with --format tree: the files, the nearest first"),
+        ("--output-file", "-o", "value", "file", "with --format matrix: add key=value here"),
+        ("--process-functions", "", "value", "true|false", "false: leave them as text"),
+        ("--process-templates", "", "value", "true|false", "false: leave them as text"),
+        ("--skip", "", "value", "function", "functions (without !) that stay text"),
     )),
     "list metadata": ("List the metadata of a component, or of all, one column for each stack", ("component",), (
         ("--format", "-f", "value", "table|json|yaml|csv|tsv", "format of the output"),
@@ -182,7 +202,12 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...], tuple[Flag, ...]]] = {
     )),
     "list stacks": ("List the stacks", (), (
         ("--component", "-c", "value", "component", "that have this one"),
-        ("--format", "-f", "value", "table|json|yaml|csv|tsv", "format of the output"),
+        ("--format", "-f", "value", "table|json|yaml|csv|tsv|tree", "format of the output"),
+        ("--columns", "", "value", "", "by comma: columns of atmos.yaml, or fields: vars.reg…"),
+        ("--sort", "", "value", "", "by comma: column, or column:desc"),
+        ("--filter", "", "value", "", 'only where this is true: \'.vars.stage == "dev"\''),
+        ("--delimiter", "", "value", "", "between columns of csv and tsv"),
+        ("--provenance", "", "bool", "", "with --format tree: the files, the nearest first"),
     )),
     "list values": ("List all values of a component, one column for each stack", ("component",), (
         ("--format", "-f", "value", "table|json|yaml|csv|tsv", "format of the output"),

@@ -71,12 +71,13 @@ def words(line: str, shell: str) -> list[Word]:
 def in_bash(text: str, quote: str, *, first: bool) -> str:
     """Return text as bash takes it literally behind an open quote ('' for none).
 
-    A quote that is open stays so: readline closes it. `first`: it begins a word.
+    A quote that is open stays so: readline closes it, but not behind a character that is one. `first`: it begins a word.
     """
     if quote == "'":
-        return text.replace("'", "'\\''")
+        return text.replace("'", "'\\''") + ("'" if text.endswith("'") else "")
     if quote:
         done = "".join("\\" + char if char in '"\\$`' else char for char in text)
+        done += '"' if text.endswith('"') else ""
         return done.replace("!", "\"'!'\"")  # there it cannot be escaped, and means the history
     done = "".join(c if c in _PLAIN or c > "\x7f" else "\\" + c for c in text)
     return done or ("''" if first else "")

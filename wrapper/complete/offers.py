@@ -29,6 +29,8 @@ class Offer:
 def at(found: Place) -> Offer:
     """Return what is offered at a place: what holds the text typed so far, in any case."""
     kind = found.kind
+    if kind == "command" and found.program_at == found.at and not found.program:
+        return Offer([], "program")
     if kind in _AS_SHELL:
         return Offer([], _AS_SHELL[kind])
     if kind == "":

@@ -12,14 +12,15 @@ _FREE = "text"
 class Place:
     """The place of the cursor.
 
-    `kind` is what may stand there: a kind of name (see `flags`), `commands`, `flags`, `words` (in
+    `at` is its word's number, `kind` is what may stand there: a kind of name (see `flags`), `commands`, `flags`, `words` (in
     `choices`), `custom`, `file`, `dir`, `program`, `command` (another program's line, from the word
-    `program_at` on), '' for anything. `head` is the part of the word that stays, `value` that which
+    `program_at` on, behind `program` if that is not ''), '' for anything. `head` is the part of the word that stays, `value` that which
     is completed. `path` are the words of the command, `arguments` those behind it ('' for the word
     at the cursor); `values` the values of flags by long name, `stack` and `component` those named.
     """
 
     def __init__(self) -> None:
+        self.at = 0
         self.kind = ""
         self.head = ""
         self.value = ""
@@ -29,6 +30,7 @@ class Place:
         self.values: dict[str, list[str]] = {}
         self.stack = ""
         self.component = ""
+        self.program = ""
         self.program_at = 0
 
 
@@ -37,6 +39,7 @@ def look(words: list[str], at: int) -> Place:
     scan = _Scan(words, at)
     scan.run()
     found = scan.place
+    found.at = at
     found.stack = next(iter(found.values.get("--stack", [])[-1:]), "")
     found.component = next(iter(found.values.get("--component", [])[-1:]), "")
     kinds = _arguments(found.path)
@@ -98,8 +101,7 @@ class _Scan:
     def _bare(self, word: str, number: int) -> None:
         place, path = self.place, self.place.path
         if _runs_programs(path):
-            self.foreign = True
-            place.program_at = number if path[-1] == "exec" else number - 1
+            self._program(number)
             return
         if _is_terraform(path) and not place.arguments:
             own = terraform.WORDS.get(path[1], ()) if len(path) > 1 else ()
@@ -124,8 +126,8 @@ class _Scan:
             return
         if self.foreign or (self.dashes and _runs_programs(place.path)):
             place.kind = "command"
-            place.program_at = place.program_at if self.foreign else self.at
-            self.foreign = True
+            if not self.foreign:
+                self._program(self.at)
             return
         if self.dashes:
             place.kind = "file"
@@ -133,6 +135,13 @@ class _Scan:
             self._typed_flag(word)
         else:
             self._argument()
+
+    def _program(self, number: int) -> None:
+        """Note that from a word on the line is another program's."""
+        path = self.place.path
+        self.foreign = True
+        self.place.program = "" if path[-1] == "exec" else path[-1]
+        self.place.program_at = number
 
     def _typed_flag(self, word: str) -> None:
         place = self.place
@@ -154,8 +163,7 @@ class _Scan:
             place.kind = "commands"
         elif _runs_programs(path):
             place.kind = "command"
-            place.program_at = self.at if path[-1] == "exec" else self.at - 1
-            self.foreign = True
+            self._program(self.at)
             return
         elif _is_terraform(path):
             self._terraform()
