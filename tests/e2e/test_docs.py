@@ -147,9 +147,10 @@ _COMMANDS = {
             "describe component", "describe config", "describe stacks",
             "list stacks", "list components", "list instances", "list identities", "list profiles",
             "list values", "list vars", "list settings", "list metadata", "describe dependents",
+            "describe affected",
             "describe schema",
             "profile list", "profile show", "validate stacks", "version", "why", "workflow",
-            "allow", "deny", "revoke", "trust list", "trust prune",
+            "allow", "deny", "fetch", "revoke", "trust list", "trust prune",
         )
     },
 }  # fmt: skip
@@ -184,7 +185,7 @@ def test_every_command_of_the_program_has_a_section(cli: Cli) -> None:
     for group in ("auth", "describe", "list", "profile", "trust", "validate"):
         told = cli(group, "--help").stdout.partition("Commands:\n")[2]
         found |= {f"{group} {name}" for name in re.findall(r"^  (\w+) ", told, flags=re.M)}
-    alone = {"terraform", "exec", "version", "why", "workflow", "allow", "deny", "revoke"}
+    alone = {"terraform", "exec", "version", "why", "workflow", "allow", "deny", "fetch", "revoke"}
     assert found | alone == set(_COMMANDS)
 
 

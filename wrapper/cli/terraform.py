@@ -40,9 +40,16 @@ Several components, in the order in which they need each other, instead of COMPO
       --components A,B, --tags A,B, --labels K=V,K=V, --query CONDITION
                                those with the name, with one of the tags, with all the labels, or
                                for which the condition holds: '.vars.team == "net"'
+      --affected               those that differ from the default branch of `origin`; or from
+        --base X               branch X of origin, or commit X; `X...`: the commit where HEAD left X
+        --ref REF, --sha NAME  a reference, a commit
+        --clone-target-ref     that commit as it is on origin now: fetched, beside the clone
+          --ssh-key FILE, --ssh-key-password TEXT        with this key
+        --repo-path DIR        this other clone as it is
       --include-dependencies[=N], --include-dependents[=N]
                                also what they need, what needs them (at most N steps away)
       --max-concurrency N      that many at once (default 1), never two in one directory
+                               (or --max-parallel)
       --failure-mode MODE      `fail-fast` (default): start no more after a failure; `keep-going`:
                                leave out only what needs it
       --log-order ORDER        `stream` (default): as it comes; `grouped`: one after the other
@@ -50,6 +57,7 @@ Several components, in the order in which they need each other, instead of COMPO
 Options
   -s, --stack NAME             the stack (or ATMOS_STACK)
   -i, --identity [NAME]        run as this identity; without a name: choose; `false`: as the shell is
+      --skip-hooks[=A,B]       run no hooks, or not these
       --dry-run                show the steps, do nothing
       --skip-init, --init      never, or always, run `init` first (default: when something changed)
       --from-plan              apply the plan that `plan` saved
