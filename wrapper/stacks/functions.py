@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wrapper.errors import StackError
+from wrapper.errors import Location, StackError
 from wrapper.stacks.others import nobody
 
 if TYPE_CHECKING:
@@ -103,11 +103,20 @@ def _call(text: str, run: _Run, keys: tuple[str, ...]) -> Any:
     if known is None:
         raise StackError(
             f"the YAML function {name} is not supported yet: {'.'.join(keys)}",
-            at=run.component.where(*keys),
+            at=_at(run, keys),
         )
     if text not in run.done:
         run.done[text] = known(argument, run, keys)
     return run.done[text]
+
+
+def _at(run: _Run, keys: tuple[str, ...]) -> Location | None:
+    """Return the place of a key; of a backend also below its type, which sections do not show."""
+    at = run.component.where(*keys)
+    if at is None and keys[0] in ("backend", "remote_state_backend"):
+        kind = str(run.component.section.get(f"{keys[0]}_type") or "")
+        at = run.component.where(keys[0], kind, *keys[1:])
+    return at
 
 
 def _words(argument: str) -> list[str]:
@@ -122,9 +131,7 @@ def _words(argument: str) -> list[str]:
 def _env(argument: str, run: _Run, keys: tuple[str, ...]) -> str:
     words = _words(argument)
     if not words or len(words) > 2:
-        raise StackError(
-            f"!env takes a name and a default, not '{argument}'", at=run.component.where(*keys)
-        )
+        raise StackError(f"!env takes a name and a default, not '{argument}'", at=_at(run, keys))
     own = run.component.section.get("env")
     if isinstance(own, Mapping) and words[0] in own and own[words[0]] is not None:
         from wrapper.stacks.template import go_text
@@ -150,7 +157,7 @@ def _exec(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
     if done.returncode != 0:
         raise StackError(
             f"!exec failed with exit code {done.returncode}: {argument}",
-            at=run.component.where(*keys),
+            at=_at(run, keys),
         )
     text = done.stdout.decode("utf-8", "replace")
     try:
@@ -165,7 +172,7 @@ def _repo_root(argument: str, run: _Run, keys: tuple[str, ...]) -> str:
     words = _words(argument)
     if words:
         return words[0]
-    raise StackError("!repo-root: not in a git repository", at=run.component.where(*keys))
+    raise StackError("!repo-root: not in a git repository", at=_at(run, keys))
 
 
 def _template(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
@@ -176,10 +183,9 @@ def _template(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
 
     text = argument
     if "{{" in text and settings_of(run.config).rendering:
-        from wrapper.errors import Location
         from wrapper.stacks import others
 
-        at = run.component.where(*keys) or Location(run.component.manifest, 1, 1)
+        at = _at(run, keys) or Location(run.component.manifest, 1, 1)
         section, settings = run.component.section, settings_of(run.config)
         text = template.render(
             text,
@@ -218,7 +224,7 @@ def _git(fact: str) -> Callable[[str, _Run, tuple[str, ...]], Any]:
         words = _words(argument)
         if words:
             return words[0]
-        raise StackError(f"!git.{fact}: git does not tell", at=run.component.where(*keys))
+        raise StackError(f"!git.{fact}: git does not tell", at=_at(run, keys))
 
     return run_it
 
@@ -238,7 +244,7 @@ def _outputs(how: str) -> Callable[[str, _Run, tuple[str, ...]], Any]:
     def run_it(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
         from wrapper.stacks import outputs
 
-        at = run.component.where(*keys)
+        at = _at(run, keys)
         wanted = outputs.parse(argument, run.component.stack, f"!terraform.{how}", at)
         kind = "state" if how == "state" else "outputs"
         return outputs.value(wanted, kind, run.config, run.world, run.reader, at, strict=run.strict)
@@ -251,7 +257,7 @@ def _store(name: str) -> Callable[[str, _Run, tuple[str, ...]], Any]:
         from wrapper.stacks import stored
 
         ask = stored.value if name == "store" else stored.own_value
-        return ask(argument, run.component, run.config, run.reader, run.component.where(*keys))
+        return ask(argument, run.component, run.config, run.reader, _at(run, keys))
 
     return run_it
 
@@ -262,7 +268,7 @@ def _secret(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
     def evaluated(text: str, own: tuple[str, ...]) -> Any:
         return _value(text, run, own)
 
-    at = run.component.where(*keys)
+    at = _at(run, keys)
     return stored.secret(argument, run.component, run.config, run.reader, at, evaluated)
 
 
@@ -271,7 +277,7 @@ def _aws(fact: str) -> Callable[[str, _Run, tuple[str, ...]], Any]:
         from wrapper.stacks import cloud
 
         environ = run.reader.environ(run.component)
-        return cloud.aws_fact(fact, environ, run.reader.known, run.component.where(*keys))
+        return cloud.aws_fact(fact, environ, run.reader.known, _at(run, keys))
 
     return run_it
 

@@ -99,12 +99,21 @@ class Described(dict[str, Any]):
         return functions.evaluate_key(one, key, config, world, config.environ, reader)
 
 
-def read(reader: Reader, how: str, component: Component) -> Mapping[str, Any] | None:
-    """Return a component's outputs by `state` or `outputs`, once per run."""
+def read(
+    reader: Reader, how: str, component: Component, at: Location | None = None
+) -> Mapping[str, Any] | None:
+    """Return a component's outputs by `state` or `outputs`, once per run.
+
+    Raises: StackError that shows the chain when a backend needs the very outputs that it keeps.
+    """
     key = (how, component.name, component.stack)
     if key not in reader.known:
         ask = reader.state if how == "state" else reader.outputs
-        reader.known[key] = ask(component)
+        enter(reader, component.name, component.stack, at)
+        try:
+            reader.known[key] = ask(component)
+        finally:
+            reader.chain.pop()
     found: Mapping[str, Any] | None = reader.known[key]
     return found
 

@@ -81,10 +81,10 @@ def value(
             reader.known[key] = stacks.component(
                 config, world, wanted.component, wanted.stack, reader=reader
             )
-        found = others.read(reader, how, reader.known[key])
+        found = others.read(reader, how, reader.known[key], at)
         result = query.run(wanted.expression, found or {})
     except WrapError as error:
-        places = [one for one in (at, *error.at) if one is not None]
+        places = list(dict.fromkeys(one for one in (at, *error.at) if one is not None))
         message = f"{wanted.function} {wanted.component} {wanted.stack}: {error.message}"
         raise type(error)(message, at=places, hint=error.hints) from error
     if result is None and found is None and how == "state":
