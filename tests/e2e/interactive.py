@@ -44,6 +44,8 @@ class Interactive:
 
     def __init__(self, child: pexpect.spawn[str], name: str, tmp: Path) -> None:
         self.child, self.name, self.tmp, self.count = child, name, tmp, 0
+        # What the start file printed, and the first prompt.
+        self.begun = ""
 
     def run(self, *lines: str) -> str:
         """Type lines; return what was printed until the prompt after the last one was there."""
@@ -109,7 +111,7 @@ def started(
     )  # fmt: skip
     try:
         shell = Interactive(child, name, tmp)
-        shell.run("true")
+        shell.begun = shell.run("true")
         yield shell
     finally:
         child.close(force=True)
