@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import aws, ci, portal, proxy, saml
+from tests.fakes import aws, ci, net, portal, proxy, saml
 
 CLONE = aws.CLONE
 HUB, DEV, PROD = "111111111111", "222222222222", "333333333333"
@@ -216,9 +216,30 @@ def saml_provider(place: Path, environment: dict[str, str]) -> Iterator[None]:
         yield
 
 
+PLATFORM = {
+    "stacks/catalog/bucket.yaml": "components: {terraform: {bucket: {vars: {owner: platform}}}}\n",
+    "modules/bucket/main.tf": 'variable "owner" {}\nvariable "stage" {}\n'
+    'resource "terraform_data" "bucket" { input = "${var.owner}-${var.stage}" }\n',
+}
+
+
+def library(place: Path, environment: dict[str, str]) -> Iterator[None]:
+    """An empty directory, and the repository `platform/catalog` on git.example.com."""
+    scratch, git = Path(environment["TMPDIR"]), shutil.which("git", path=environment["PATH"])
+    assert git is not None
+    (scratch / "git" / "platform").mkdir(parents=True)
+    with net.running(scratch, git, tls=False) as host, proxy.running(scratch) as through:
+        host.repository("platform/catalog", {})
+        host.tag("platform/catalog", "1.0.0", host.commit("platform/catalog", PLATFORM))
+        through.route("git.example.com", host.url)
+        environment.update(through.environment())
+        yield
+
+
 FIXTURES = {
     "saml": saml_provider,
     "empty": empty,
+    "library": library,
     "clone": clone,
     "shop": shop,
     "direnv": direnv,

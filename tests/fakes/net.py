@@ -34,7 +34,7 @@ class Net:
 
     def __init__(self, scratch: Path, git: str) -> None:
         self.root = scratch / "git"
-        self.root.mkdir()
+        self.root.mkdir(exist_ok=True)
         self.git = git
         self.url = ""
         self.bundle = str(scratch / "net-ca.pem")
@@ -170,20 +170,22 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running(scratch: Path, git: str) -> Iterator[Net]:
-    """Run a host until the block ends."""
+def running(scratch: Path, git: str, *, tls: bool = True) -> Iterator[Net]:
+    """Run a host until the block ends; without `tls` for behind a proxy that does it."""
     net = Net(scratch, git)
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(net.bundle)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
     handler = type("Handler", (_Handler,), {"net": net})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    server.socket = context.wrap_socket(
-        server.socket, server_side=True, do_handshake_on_connect=False
-    )
-    net.url = f"https://127.0.0.1:{server.server_port}"
+    net.url = f"http://127.0.0.1:{server.server_port}"
+    if tls:
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(net.bundle)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+        server.socket = context.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        net.url = net.url.replace("http:", "https:")
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}).start()
     try:
         yield net
