@@ -163,7 +163,7 @@ def test_nothing_of_a_repository_runs_on_the_way_to_consent(
     assert (refused.exit, "!exec is not run here" in refused.stderr) == (78, True)
     (repo / "parts" / "b.yaml").write_text("import: ['https://example.invalid/x.yaml']\n")
     refused = cli("allow")
-    assert (refused.exit, "remote imports are not supported" in refused.stderr) == (78, True)
+    assert (refused.exit, "is not allowed to be fetched" in refused.stderr) == (78, True)
     assert not canary.exists()
 
 

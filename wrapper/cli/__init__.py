@@ -51,10 +51,10 @@ MODULES = (
     "workflow",
 )
 # Commands that hand the rest of the line to another program; they never meet Typer.
-# Commands that a shell may call, or that only look: what is on the net is not fetched for them.
+# Commands that a shell may call, or that only look: nothing is run or fetched for them.
 LOOKING = (
     "allow", "completion", "deactivate", "deny", "hook", "list", "profile", "prompt", "reload",
-    "revoke", "status", "trust", "use", "version",
+    "revoke", "status", "trust", "use", "version", "why",
 )  # fmt: skip
 PROGRAMS = ("exec", "aws", "gcloud", "az", "kubectl", "atmos")
 
@@ -71,6 +71,7 @@ def main(argv: Sequence[str], world: World) -> int:
 
         return terraform.main(list(argv), world)
     given, rest = args.split_globals(argv, world.environ)
+    given = given._replace(passive=word in LOOKING)
     world = args.enter(given, world)
     if word in PROGRAMS or rest[:2] == ["auth", "exec"]:
         from wrapper.cli import programs

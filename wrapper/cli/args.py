@@ -105,6 +105,8 @@ class Globals(NamedTuple):
     no_color: bool = False
     force_color: bool = False
     interactive: bool | None = None
+    # True for commands that only look: they run nothing.
+    passive: bool = False
 
     @property
     def options(self) -> Options:
@@ -117,6 +119,7 @@ class Globals(NamedTuple):
             config_dirs=self.config_dirs,
             profiles=self.profiles,
             overrides=self.overrides,
+            passive=self.passive,
         )
 
 

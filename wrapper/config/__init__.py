@@ -21,7 +21,7 @@ class Options(NamedTuple):
     """What the command line says about configuration.
 
     `profiles` is None when the flag was not given. `overrides` maps dotted keys to values.
-    `passive` forbids to run programs: for prompts and completion.
+    `passive` forbids to run programs: for prompts, completion and what only looks.
     """
 
     base_path: str | None = None
@@ -40,7 +40,8 @@ class Config(NamedTuple):
     process's environment with the `ATMOS_*` of the `env` section. `parts`: the files, lowest first.
     `overridden`: dotted key -> the flag or variable that set it. `secrets`: variables that `!env`
     read for credentials. `cli_config_path`: as `describe config` shows it. `seen`: each file that
-    was read, with the digest of the very bytes that were parsed.
+    was read, with the digest of the very bytes that were parsed. `unrun`: sections with an `!exec`
+    that was not run, with its place.
     """
 
     data: dict[str, Any]
@@ -59,6 +60,7 @@ class Config(NamedTuple):
     warnings: tuple[str, ...] = ()
     cli_config_path: str = ""
     seen: Mapping[str, functions.Seen] = {}
+    unrun: Mapping[str, Location] = {}
 
     @property
     def digests(self) -> Mapping[str, str]:
@@ -106,6 +108,10 @@ def anchor_root(world: World) -> str:
     return "" if _is_off(world.environ) else files.git_root(world.cwd)
 
 
+# What decides where files are and how stacks are called: without it nothing can be told.
+_LAYOUT = ("base_path", "import", "profiles", "stacks")
+
+
 class _Load:
     """One reading: three orders of the files that took part (see `identities`)."""
 
@@ -131,10 +137,12 @@ class _Load:
             self._default_drop_ins()
         merged = _merge(self.ordinary, fallback=not sources)
         self.environ = _with_atmos_variables(self.world.environ, merged)
+        functions.refuse_unrun(merged, ("profiles",))
         names = profiles.selected(self.options.profiles, self.environ, merged)
         if names:
             self._profiles(names, merged, config_dir)
             merged = _merge(self.ordinary, fallback=not sources)
+        functions.refuse_unrun(merged, _LAYOUT)
         data, overridden, runtime_base = self._override(merged)
         base = basepath.resolve(
             str(data.get("base_path") or ""), self._anchors(config_dir), runtime=runtime_base
@@ -142,6 +150,7 @@ class _Load:
         auth = identities.merge_auth(self.ordinary, self.ranked)
         secrets: set[str] = set()
         data = {**data, "auth": known_auth({**auth, **_realm(data)})}
+        unrun = {keys[0]: at for keys, at in functions.unrun(data) if keys}
         data = personal.kept(
             _plain(data, (), secrets), self.ordinary, self.world.home, self.warnings
         )
@@ -162,6 +171,7 @@ class _Load:
             warnings=tuple(self.warnings),
             cli_config_path=shown,
             seen=self.seen,
+            unrun=unrun,
         )
 
     def _sources(self) -> tuple[list[files.Source], str]:
@@ -196,6 +206,7 @@ class _Load:
             self.environ, self.world.cwd, self.git_root, self.options.passive, self.seen
         )
         data = self.read[path] = checked(fold(functions.read_file(path, around)), path)
+        functions.refuse_unrun(data, ("import", "base_path"))
         return data
 
     def _tree(self, path: str, anchors: tuple[str, str]) -> files.Tree:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from wrapper import sha256
@@ -29,6 +29,12 @@ class FromEnv(str):  # noqa: SLOT000 (it has an attribute)
     variable: str = ""
 
 
+class NotRun(str):  # noqa: SLOT000 (it has an attribute)
+    """The text of an `!exec` that was not run, and where it stands."""
+
+    at: Location
+
+
 class Seen(NamedTuple):
     """One file as it was when it was read: SHA-256 of its bytes in hex, and its status."""
 
@@ -37,7 +43,7 @@ class Seen(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """What the functions may see. `passive` forbids to run programs.
+    """What the functions may see. `passive` forbids to run programs: `!exec` stays a text.
 
     `seen` takes up every file that is read.
     """
@@ -169,7 +175,9 @@ def _random(text: str, at: Location) -> int:
 
 def _exec(command: str, at: Location, around: Surroundings) -> Any:
     if around.passive:
-        raise ConfigError("!exec is not run here", at=at)
+        kept = NotRun(f"!exec {command}")
+        kept.at = at
+        return kept
     import json
     import subprocess
 
@@ -188,6 +196,29 @@ def _exec(command: str, at: Location, around: Surroundings) -> Any:
         return json.loads(text)
     except ValueError:
         return text.rstrip("\n")
+
+
+def unrun(value: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Location]]:
+    """Yield key path and place of each `!exec` that was not run."""
+    if isinstance(value, NotRun):
+        yield keys, value.at
+    elif isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from unrun(key, keys)
+            yield from unrun(entry, (*keys, str(key)))
+    elif isinstance(value, list):
+        for entry in value:
+            yield from unrun(entry, keys)
+
+
+def refuse_unrun(value: Any, sections: Collection[str]) -> None:
+    """Refuse a value of one of these sections, or of a key of this name, that would have to be run.
+
+    Raises: ConfigError.
+    """
+    for keys, at in unrun(value):
+        if keys and (keys[0] in sections or keys[-1] in sections):
+            raise ConfigError("!exec is not run here", at=at)
 
 
 def _include(

@@ -39,6 +39,9 @@ def read(
     if found.profile and options.profiles is None and not world.environ.get("ATMOS_PROFILE"):
         options = options._replace(profiles=found.profile)
     loaded = config.load(world, options)
+    for section in ("auth", "wrap", "profiles", "env"):
+        if section in loaded.unrun:
+            raise ConfigError("!exec is not run here", at=loaded.unrun[section])
     root, lexical = os.path.realpath(top), _tree(top, loaded.git_root)
     tree = os.path.realpath(lexical)
 

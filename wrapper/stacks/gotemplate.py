@@ -91,8 +91,15 @@ def joined(text: str, delimiters: tuple[str, str]) -> str:
 
 @lru_cache(maxsize=1)
 def every() -> Functions:
-    """Return the functions of sprig and gomplate; where both have one, sprig's."""
-    return families(sprig=True, gomplate=True)
+    """Return the functions of sprig and gomplate that ask nobody; where both have one, sprig's.
+
+    Files are rendered with them for whoever lists stacks, at a prompt and on Tab, too.
+    """
+    return {**families(sprig=True, gomplate=True), "getHostByName": _asks_nobody}
+
+
+def _asks_nobody(name: Any) -> str:
+    raise StackError(f"getHostByName {name}: the net is not asked while manifests are read")
 
 
 def _bounded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -163,6 +163,15 @@ def template_functions(
 
         return refuse
 
+    if not world.fetches:
+
+        def unasked(name: Any) -> str:
+            raise StackError(
+                f"getHostByName {name}: the net is not asked here", at=at,
+                hint="--process-templates=false leaves templates as text",
+            )  # fmt: skip
+
+        known["getHostByName"] = unasked
     known["atmos__Component"] = described
     known["atmos__GomplateDatasource"] = lambda name: _datasource(str(name), settings, reader, at)
     known["datasource"] = known["ds"] = known["atmos__GomplateDatasource"]

@@ -176,8 +176,19 @@ def test_functions_are_evaluated(repo: Any, tmp_path: Path) -> None:
 
 
 def test_nothing_is_run_for_a_prompt(repo: Any) -> None:
-    with pytest.raises(ConfigError, match="!exec is not run here"):
-        repo({"atmos.yaml": "a: !exec echo hi"}, options=Options(passive=True))
+    passive = Options(passive=True)
+    text = "a: !exec touch ran\nauth: {identities: {x: {kind: !exec b}}}\n"
+    found = repo({"atmos.yaml": text}, options=passive)
+    assert found.data["a"] == "!exec touch ran"
+    assert {key: (at.line, at.column) for key, at in found.unrun.items()} == {
+        "a": (1, 4), "auth": (2, 31),
+    }  # fmt: skip
+    for key in ("base_path", "import", "profiles: {base_path", "stacks: {name_pattern",
+                "components: {terraform: {base_path"):  # fmt: skip
+        text = f"{key}: !exec 'touch ran'" + "}" * key.count("{")
+        with pytest.raises(ConfigError, match="!exec is not run here"):
+            repo({"atmos.yaml": text}, options=passive)
+    assert not Path("ran").exists()
 
 
 def test_env_may_be_a_dotenv_file(repo: Any) -> None:
