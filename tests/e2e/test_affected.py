@@ -165,7 +165,8 @@ def test_locked_ones_and_those_without_a_tag_can_be_left_out(cli: Cli, repo: Rep
     repo.edit(CATALOG, "inherits: [base]}", "inherits: [base], tags: [b]}")
     words = ("describe", "affected", "-s", "dev")
     assert [*reasons(cli(*words))] == ["db dev", "net dev"]
-    assert [*reasons(cli(*words, "--exclude-locked"))] == ["db dev"]
+    assert [*reasons(cli(*words, "--exclude-locked=true"))] == ["db dev"]
+    assert [*reasons(cli(*words, "--exclude-locked=false"))] == ["db dev", "net dev"]
     assert [*reasons(cli(*words, "--tags", "a"))] == ["net dev"]
 
 
@@ -344,6 +345,28 @@ def test_nothing_that_the_repository_names_is_run_and_nothing_of_it_changes(
     assert not marks.exists()
     assert {p: p.stat().st_mtime_ns for p in repo.path.rglob("*")} == before
     assert left_behind(cli) == []
+
+
+def test_a_partial_clone_fetches_nothing_on_its_own(cli: Cli, repo: Repo) -> None:
+    advance(repo)
+    repo.git("push", "-q", "origin", "mine")
+    repo.git("config", "uploadpack.allowFilter", "true", cwd=repo.origin)
+    partial, marks = repo.path.parent / "partial", repo.path.parent / "marks"
+    address = f"file://{repo.origin}"
+    repo.git("clone", "-q", "--filter=blob:none", "--branch=mine", address, str(partial))
+    script = repo.path.parent / "evil"
+    script.write_text(f'#!/bin/sh\ntouch {marks}\nexec git-upload-pack "$@"\n')
+    script.chmod(0o755)
+    repo.git("config", "remote.origin.uploadpack", str(script), cwd=partial)
+    words = ("describe", "affected", "-s", "dev", "--base", "main")
+    done = cli(*words, cwd=partial)
+    assert (done.exit, done.stdout, marks.exists()) == (78, "", False)
+    assert done.stderr.splitlines()[-1] == (
+        "hint: a partial clone leaves out what was not needed: `--clone-target-ref` fetches what is "
+        "compared with"
+    )
+    found = reasons(cli(*words, "--clone-target-ref", cwd=partial))
+    assert ([*found], marks.exists()) == (["net dev", "shop/app dev"], False)
 
 
 def test_an_address_that_names_a_program_is_not_fetched_from(cli: Cli, repo: Repo) -> None:

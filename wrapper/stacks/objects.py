@@ -101,11 +101,16 @@ def top_level(directory: str, environ: Mapping[str, str]) -> str:
 def of_commit(root: str, commit: str, environ: Mapping[str, str]) -> dict[str, Entry]:
     """Return every file of a commit by its path from the root. Raises: StackError."""
     found: dict[str, Entry] = {}
-    for line in _lines(ask(root, ["ls-tree", "-r", "-z", "-l", "--full-tree", commit], environ)):
+    command = ["ls-tree", "-r", "-z", "--full-tree", commit]
+    try:
+        listed = ask(root, [*command, "-l"], environ)
+    except Refused:  # a partial clone does not know the size of what it has not got
+        listed = ask(root, command, environ)
+    for line in _lines(listed):
         told, _, path = line.partition("\t")
-        mode, _, name, size = told.split()
+        mode, _, name, *size = told.split()
         _check(path)
-        found[path] = Entry(mode, name, int(size) if size.isdecimal() else -1)
+        found[path] = Entry(mode, name, int(size[0]) if size and size[0].isdecimal() else -1)
     return found
 
 
