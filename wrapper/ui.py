@@ -78,6 +78,11 @@ def escape(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else _visible(c) for c in text)
 
 
+def line(text: str) -> str:
+    """Return a foreign text, such as a name, on one line, with nothing raw in it."""
+    return escape(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def _visible(character: str) -> str:
     code = ord(character)
     if code < 0x100:

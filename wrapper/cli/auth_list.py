@@ -43,6 +43,7 @@ def list_identities(ctx: typer.Context, form: Format = None) -> int:
 def _list(
     session: Session, form: str, providers: str | None, identities: str | None, tags: str
 ) -> int:
+    from wrapper import ui
     from wrapper.auth import listing
 
     if providers is not None and identities is not None:
@@ -56,7 +57,8 @@ def _list(
         [] if providers is not None else _some(auth.identities, identities, tags, "identity"),
         _left(auth, world),
     )
-    world.stdout.write(listing.render(form, shown))
+    text = listing.render(form, shown)
+    world.stdout.write(text if form in ("json", "yaml") else ui.escape(text))
     return 0
 
 

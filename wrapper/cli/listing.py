@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from wrapper import ui
 from wrapper.cli import output
 from wrapper.errors import UsageError, near
 
@@ -202,7 +203,7 @@ def tree(title: str, branches: Mapping[str, Any]) -> str:
         names = list(inner)
         for position, name in enumerate(names):
             last = position == len(names) - 1
-            lines.append(f"{margin}{'└── ' if last else '├── '}{name}")
+            lines.append(f"{margin}{'└── ' if last else '├── '}{ui.line(name)}")
             if isinstance(inner, Mapping):
                 draw(inner[name] or (), margin + ("    " if last else "│   "))
 

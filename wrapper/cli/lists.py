@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wrapper import ui
 from wrapper.cli import group, listing
 from wrapper.cli.described import names_of, split, truth
 from wrapper.cli.listing import Column, Shape
@@ -88,7 +89,7 @@ def list_stacks(
         session.world.stdout.write(listing.tree("Stacks", shown))
         return
     if not form and not component and shape.is_plain and tuple(chosen) == STACKS:
-        session.world.stdout.write("".join(f"{name}\n" for name in names))
+        session.world.stdout.write("".join(f"{ui.line(name)}\n" for name in names))
         return
     files = {}
     if {"stack_path", "stack_file"} & listing.fields(chosen, shape):

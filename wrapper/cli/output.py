@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wrapper.errors import ConfigError, StackError, UsageError
@@ -25,6 +25,48 @@ def emit(session: Session, value: Any, output: str, file: str = "", *, apart: bo
     if apart and output == "yaml" and isinstance(value, dict | list) and not file:
         text += "\n"
     put(session, text, file)
+
+
+def order(output: str) -> Callable[[str], Any]:
+    """Return what a format compares the keys of a map by."""
+    if output == "json":
+        return str
+    from wrapper import goyaml
+
+    return goyaml.order
+
+
+def emit_each(
+    session: Session, entries: Iterable[tuple[str, Any]], output: str, file: str = ""
+) -> None:
+    """Write a map of many entries, in the format's order, as `emit` does.
+
+    Until all of them are there nothing is written: an error on the way leaves no half document.
+    They wait packed, as the whole would fill the memory. Raises: as `emit`.
+    """
+    import zlib
+
+    if output not in FORMATS:
+        raise UsageError(f'unknown format "{output}"', hint="json and yaml are known")
+    packer, packed, count = zlib.compressobj(1), [], 0
+    for key, value in entries:
+        text = as_json({key: value}) if output == "json" else as_yaml({key: value})
+        if output == "json":
+            text = ("{" if not count else ",") + text[1:-3]
+        packed.append(packer.compress(text.encode("utf-8", "surrogateescape")))
+        count += 1
+    end = "{}\n" if not count else "\n}\n" if output == "json" else ""
+    packed += [packer.compress(end.encode()), packer.flush()]
+    unpacker = zlib.decompressobj()
+    if file:
+        whole = b"".join(unpacker.decompress(one) for one in packed)
+        put(session, whole.decode("utf-8", "surrogateescape"), file)
+        return
+    from codecs import getincrementaldecoder
+
+    decoder = getincrementaldecoder("utf-8")("surrogateescape")
+    for one in packed:
+        session.world.stdout.write(decoder.decode(unpacker.decompress(one)))
 
 
 def put(session: Session, text: str, file: str = "") -> None:
@@ -64,7 +106,10 @@ def table(
         lines.writerows([[*rows[0]], *([*row.values()] for row in rows)] if rows else [])
     elif output in ("", "table"):
         names = [{name: name for name in rows[0]}] if header and rows else []
-        write("".join("\t".join(row.values()) + "\n" for row in [*names, *rows]))
+        from wrapper import ui
+
+        shown = [map(ui.line, row.values()) for row in [*names, *rows]]
+        write("".join("\t".join(cells) + "\n" for cells in shown))
     else:
         raise UsageError(
             f'unknown format "{output}"', hint="table, json, yaml, csv and tsv are known"

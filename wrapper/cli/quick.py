@@ -68,5 +68,7 @@ def _stacks(session: Session) -> bool:
     if isinstance(section, dict) and section.get("list"):
         return False
     names = stacks.stack_names(config, session.world)
-    session.world.stdout.write("".join(f"{name}\n" for name in names))
+    from wrapper import ui
+
+    session.world.stdout.write("".join(f"{ui.line(name)}\n" for name in names))
     return True

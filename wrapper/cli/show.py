@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wrapper import ui
 from wrapper.cli import group, output
 
 if TYPE_CHECKING:
@@ -72,7 +73,8 @@ def list_profiles(ctx: typer.Context, form: TableFormat = "table") -> None:
     for profile in found:
         mark = "*" if profile.name in config.profiles else " "
         place = os.path.relpath(profile.path, session.world.cwd)
-        session.world.stdout.write(f"{mark} {profile.name:<{width}}  {profile.kind}  {place}\n")
+        text = f"{mark} {profile.name:<{width}}  {profile.kind}  {place}"
+        session.world.stdout.write(f"{ui.line(text)}\n")
 
 
 def show_profile(
@@ -98,7 +100,8 @@ def show_profile(
         "",
         output.as_yaml(content),
     ]
-    session.world.stdout.write("\n".join(lines) + f"use it with: --profile {profile.name}\n")
+    text = "\n".join(lines) + f"use it with: --profile {profile.name}\n"
+    session.world.stdout.write(ui.escape(text))
 
 
 def version(ctx: typer.Context, form: TextFormat = "text") -> None:
