@@ -19,7 +19,11 @@ def write(root: Path) -> None:
     """Write a manifest for each name; an identity and a profile for some."""
     (root / "stacks").mkdir(parents=True)
     (root / "modules/c").mkdir(parents=True)
-    identities = {name: {"kind": "ambient"} for name in ("it's me", "a b/c", "$(touch ran)")}
+    account = {"account": {"id": "111111111111"}}
+    identities = {
+        name: {"kind": "ambient", "principal": account}
+        for name in ("it's me", "a b/c", "$(touch ran)")
+    }
     config = {
         "base_path": "./",
         "stacks": {
@@ -30,7 +34,10 @@ def write(root: Path) -> None:
         "components": {"terraform": {"base_path": "modules"}},
         "workflows": {"base_path": "workflows"},
         "commands": [{"name": "greet", "description": "say it", "flags": [{"name": "loud"}]}],
-        "auth": {"identities": identities},
+        "auth": {
+            "providers": {"partner sso": {"kind": "aws/iam-identity-center"}},
+            "identities": identities,
+        },
     }
     (root / "atmos.yaml").write_text(json.dumps(config))
     for number, name in enumerate((*NAMES, *HIDDEN)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -74,9 +74,9 @@ class Typed:
 
 @contextmanager
 def started(
-    shell: str, program: str, cli: Cli, completion: str, before: str = "", args: Sequence[str] = ()
+    shell: str, program: str, cli: Cli, completion: str, before: str = "", after: str = ""
 ) -> Iterator[Typed]:
-    """Start a shell in `cli.cwd` with the text of a completion file; `before` is run first."""
+    """Start a shell in `cli.cwd` with the text of a completion file; `before` and `after` are run around it."""
     home = Path(cli.environment["HOME"])
     file = home / f"completion.{shell}"
     file.write_text(completion)
@@ -93,7 +93,7 @@ def started(
         "ZDOTDIR": str(home),
         "SHELL": program,
     }
-    start = before + START[shell] + f"source {file}\n"
+    start = before + START[shell] + f"source {file}\n" + after
     argv = {
         "bash": ["--noprofile", "--rcfile", str(home / "rc.bash"), "-i"],
         "zsh": ["-d", "-i"],
@@ -104,7 +104,7 @@ def started(
     (home / places[shell]).write_text(start)
     child = pexpect.spawn(
         program,
-        [*argv, *args],
+        argv,
         env=environment,  # type: ignore[arg-type]
         cwd=str(cli.cwd),
         encoding="utf-8",

@@ -54,7 +54,8 @@ def of_shell(shell: str, given: list[str]) -> str:
     typed = typed[skip:]
     behind = lexing.words(after, shell)
     # What stands right behind the cursor is the rest of its word, which the shell keeps.
-    rest = [word.text for word in behind[1:] if word.text]
+    cut = 0 if after[:1].isspace() else 1
+    rest = [word.text for word in behind[cut:] if word.text]
     found = place.look([*(word.text for word in typed[1:]), *rest], len(typed) - 2)
     if shell == "bash":
         return _bash(found, before, typed, given[2])
