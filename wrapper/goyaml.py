@@ -40,7 +40,7 @@ def dumps(value: Any) -> str:
 def _lines(value: Any) -> list[str]:
     if isinstance(value, Mapping) and value:
         lines: list[str] = []
-        for key in sorted(value, key=_order):
+        for key in sorted(value, key=order):
             lines += _under(f"{_inline(key)}:", value[key])
         return lines
     if isinstance(value, list) and value:
@@ -51,7 +51,7 @@ def _lines(value: Any) -> list[str]:
     return [_inline(value)]
 
 
-def _order(key: Any) -> list[tuple[int, int, str]]:
+def order(key: Any) -> list[tuple[int, int, str]]:
     """Return what yaml.v3 sorts keys by: numbers in them count as numbers."""
     parts = re.findall(r"[0-9]+|[^0-9]", str(key))
     return [

@@ -205,7 +205,7 @@ def splice(chance: random.Random, data: bytes) -> bytes:
         at = chance.randrange(len(text) + 1)
         gone = chance.choice((0, 0, 1, 5, 40))
         text = text[:at] + chance.choice((*WORDS, "")) + text[at + gone :]
-    return text.encode()
+    return text.encode("utf-8", "surrogatepass")
 
 
 def scramble(chance: random.Random, data: bytes) -> bytes:
@@ -235,7 +235,9 @@ def retype(chance: random.Random, data: bytes) -> bytes:
 
 def soup(chance: random.Random, data: bytes) -> bytes:
     """Write words without any sense."""
-    return "".join(chance.choice(WORDS) for _ in range(chance.randint(1, 30))).encode()
+    return "".join(chance.choice(WORDS) for _ in range(chance.randint(1, 30))).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 MUTATIONS: tuple[Callable[[random.Random, bytes], bytes], ...] = (

@@ -264,7 +264,9 @@ def _manifest(chance: random.Random) -> dict[str, Any]:
         imports.append(some(context if chance.random() < 0.3 else path))
     found = {
         "import": some(imports),
-        "vars": some({"stage": some(chance.choice(("s", "s", "t", "t", "{{ .stage }}"))), "x": some(1)}),
+        "vars": some(
+            {"stage": some(chance.choice(("s", "s", "t", "t", "{{ .stage }}"))), "x": some(1)}
+        ),
         "components": some({"terraform": some({n: some(component()) for n in "abc"})}),
     }
     for key in chance.sample(_KEYS, chance.choice((0, 0, 1, 2))):

@@ -90,24 +90,25 @@ def describe_stacks(
             one, config, session.world, config.environ, skip=names_of(skip), reader=reader
         )
 
-    found: Any = overview.describe(
+    chosen = overview.Chosen(session.globals.stack, split(components), split(component_types))
+    each = overview.described(
         config,
         session.world,
-        stack=session.globals.stack,
-        components=split(components),
-        kinds=split(component_types),
+        chosen,
         templates=truth(process_templates),
         evaluated=evaluated if truth(process_functions) else None,
         reader=reader,
         empty=include_empty_stacks,
+        order=output.order(form),
     )
-    if sections:
-        found = _with_sections(found, split(sections))
+    wanted = split(sections)
+    shown = ((name, _with_sections(body, wanted) if wanted else body) for name, body in each)
     if query:
         from wrapper.stacks import query as expressions
 
-        found = expressions.run(query, found)
-    output.emit(session, found, form, file)
+        output.emit(session, expressions.run(query, dict(shown)), form, file)
+    else:
+        output.emit_each(session, shown, form, file)
 
 
 def validate_stacks(ctx: typer.Context) -> int:
@@ -129,14 +130,13 @@ def validate_stacks(ctx: typer.Context) -> int:
     return 0
 
 
-def _with_sections(stacks: Mapping[str, Any], wanted: tuple[str, ...]) -> dict[str, Any]:
-    def cut(kinds: Mapping[str, Any]) -> dict[str, Any]:
-        return {
+def _with_sections(stack: Mapping[str, Any], wanted: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "components": {
             kind: {
                 name: {key: value for key, value in body.items() if key in wanted}
                 for name, body in members.items()
             }
-            for kind, members in kinds.items()
+            for kind, members in stack["components"].items()
         }
-
-    return {stack: {"components": cut(body["components"])} for stack, body in stacks.items()}
+    }

@@ -277,8 +277,7 @@ class Loader:
 
     def where(self, path: str, *keys: int | str) -> Location:
         """Return the place of an import of a file, or of another key."""
-        key_path = ("import", *keys) if keys and isinstance(keys[0], int) else keys
-        return place(path, key_path)
+        return place(path, ("import", *keys) if keys and isinstance(keys[0], int) else keys)
 
     def rel(self, path: str) -> str:
         """Return a file's path as messages show it: from the stacks directory."""

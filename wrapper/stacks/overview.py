@@ -57,7 +57,38 @@ def describe(
     name template or pattern; StackError for a component that cannot be described.
     Source: reference/atmos-stacks.md 6.2.
     """
-    from wrapper.stacks import opened
+    chosen = Chosen(stack, components, kinds)
+    return dict(
+        described(
+            config,
+            world,
+            chosen,
+            templates=templates,
+            evaluated=evaluated,
+            reader=reader,
+            empty=empty,
+        )
+    )
+
+
+def described(
+    config: Config,
+    world: World,
+    chosen: Chosen,
+    *,
+    templates: bool = True,
+    evaluated: Callable[[Any], Any] | None = None,
+    reader: Reader | None = None,
+    empty: bool = False,
+    order: Callable[[str], Any] = str,
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each stack with what `describe` returns of it: one at a time is in memory.
+
+    They come by name, compared by `order`.
+
+    Raises: as `describe`.
+    """
+    from wrapper.stacks import component_of, opened
 
     settings = settings_of(config)
     if not settings.name_template and not settings.name_pattern:
@@ -66,17 +97,27 @@ def describe(
             "specified in 'atmos.yaml'"
         )
     repository = opened(config, world, reader=reader)
-    found: dict[str, Any] = {}
-    chosen = Chosen(stack, components, kinds)
-    for made in _each(repository, chosen, templates=templates):
-        made = evaluated(made) if evaluated is not None else made
-        section = {key: value for key, value in made.section.items() if key != "imports"}
-        kinds_of = found.setdefault(made.stack, {"components": {}})["components"]
-        kinds_of.setdefault(made.kind, {}).setdefault(made.name, section)
+    parts: dict[str, list[tuple[str, Row]]] = {}
+    for path, row in _chosen(repository, chosen):
+        parts.setdefault(row.stack or "", []).append((path, row))
     if empty:
-        for name in _empty(repository, stack):
-            found.setdefault(name, {"components": {}})
-    return found
+        parts |= {name: [] for name in _empty(repository, chosen.stack) if name not in parts}
+    for name in sorted(parts, key=order):
+        kinds_of: dict[str, Any] = {}
+        for path, row in parts[name]:
+            tree = repository.loader.tree(path)
+            made = component_of(
+                repository, tree, row.kind, row.component, name, templates=templates
+            )
+            if made is None:
+                continue
+            made = evaluated(made) if evaluated is not None else made
+            section = {key: value for key, value in made.section.items() if key != "imports"}
+            kinds_of.setdefault(made.kind, {}).setdefault(made.name, section)
+        for path, _ in parts[name]:
+            repository.forget(path)
+        if kinds_of or not parts[name]:
+            yield name, {"components": kinds_of}
 
 
 class Chosen(NamedTuple):
@@ -128,30 +169,38 @@ def each(
     yield from _each(repository, Chosen(), abstract=False, templates=templates)
 
 
+def _chosen(
+    repository: Repository, chosen: Chosen, *, abstract: bool = True
+) -> Iterator[tuple[str, Row]]:
+    """Yield the wanted components with their manifests, by manifest."""
+    for path, one in repository.listings().items():
+        shown = names.path_name(path, repository.settings.stacks_dir)
+        for row in one.rows:
+            if (
+                chosen.has_stack(row.stack, shown)
+                and (not chosen.kinds or row.kind in chosen.kinds)
+                and (not chosen.components or row.component in chosen.components)
+                and (abstract or not row.abstract)
+            ):
+                yield path, row
+
+
 def _each(
     repository: Repository, chosen: Chosen, *, abstract: bool = True, templates: bool = True
 ) -> Iterator[Component]:
     from wrapper.stacks import component_of
 
-    for path, one in repository.listings().items():
-        shown = names.path_name(path, repository.settings.stacks_dir)
-        rows = [
-            row
-            for row in one.rows
-            if chosen.has_stack(row.stack, shown)
-            and (not chosen.kinds or row.kind in chosen.kinds)
-            and (not chosen.components or row.component in chosen.components)
-            and (abstract or not row.abstract)
-        ]
-        if not rows:
-            continue
+    last = ""
+    for path, row in _chosen(repository, chosen, abstract=abstract):
+        if last and path != last:
+            repository.forget(last)
+        last = path
         tree = repository.loader.tree(path)
-        for row in rows:
-            made = component_of(
-                repository, tree, row.kind, row.component, row.stack or "", templates=templates
-            )
-            if made is not None:
-                yield made
+        made = component_of(
+            repository, tree, row.kind, row.component, row.stack or "", templates=templates
+        )
+        if made is not None:
+            yield made
 
 
 def _empty(repository: Repository, stack: str | None) -> list[str]:

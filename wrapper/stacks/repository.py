@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wrapper.errors import StackError, WrapError, near
 from wrapper.stacks import names
-from wrapper.stacks.imports import TYPES, Loader
+from wrapper.stacks.imports import TYPES, Entry, Loader
 from wrapper.stacks.index import Index
 from wrapper.stacks.settings import Settings
 from wrapper.stacks.stamps import stamp
@@ -67,6 +67,11 @@ class Repository:
                 found = read_file(path, self.settings)[0]
             self.parsed[path] = found
         return found
+
+    def forget(self, path: str) -> None:
+        """Free what is kept of a top-level manifest; asked again it is made again."""
+        self.parsed.pop(path, None)
+        self.loader.done.pop((path, *Entry(path)[2:4], ""), None)
 
     def warm(self) -> bool:
         """Say whether the index answers for the files as they are; if not, it is refreshed."""
