@@ -89,6 +89,7 @@ def test_an_option_names_a_stack_or_an_identity(cli: Cli, repository: Path) -> N
         ('{identity = "other"}', "other", ""),
         ('{stack = "dev"}', "outer", ""),
         ("true", "outer", ""),
+        ('{identity = "x; touch owned"}', "foreign profile", "there is no identity"),
         ("{identity = \"x'; touch owned; '\"}", "foreign profile", "there is no identity"),
     ):
         config.write_text(f"[env]\n_.atmos-wrap = {given}\n")
