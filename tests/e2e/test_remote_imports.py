@@ -309,10 +309,23 @@ def test_atmos_yaml_imports_from_the_net_as_well(cli: Cli, net: fake.Net) -> Non
     assert cli("describe", "config").exit == 78
     allow(cli, net)
     assert json.loads(cli("describe", "config").stdout)["env"] == {"SHARED": "from-the-net"}
-    trusting = (cli.cwd / "atmos.yaml").read_text() + f"env: {{ATMOS_WRAP_SOURCES: '{net.url}'}}\n"
-    (cli.cwd / "atmos.yaml").write_text(trusting)
-    refused = cli("describe", "config", env={"ATMOS_WRAP_SOURCES": None})
-    assert (refused.exit, "is not allowed" in refused.stderr) == (78, True)
+
+
+def test_a_repository_cannot_agree_for_its_user(
+    cli: Cli, net: fake.Net, name: str, terraform: str
+) -> None:
+    address = net.repository(name, {"app.yaml": CATALOG % "net", "main.tf": ""})
+    net.requests.clear()
+    trusting = f"{ATMOS}env: {{ATMOS_WRAP_SOURCES: '{net.url}'}}\n"
+    source = f"components: {{terraform: {{app: {{source: {{uri: 'git::{address}'}}}}}}}}\n"
+    for text in (f"import: ['git::{address}//app']\n", source):
+        write(cli, "  - catalog/x", stacks__catalog__x=text)
+        (cli.cwd / "atmos.yaml").write_text(trusting)
+        refused = cli("terraform", "plan", "app", "-s", "dev")
+        assert (refused.exit, "is not allowed" in refused.stderr) == (78, True), refused.stderr
+    (cli.cwd / "atmos.yaml").write_text(f"import: ['{net.url}/files/x.yaml']\n{trusting}")
+    assert cli("describe", "config").exit == 78
+    assert net.requests == []
 
 
 def test_fetch_asks_on_a_terminal(cli: Cli, net: fake.Net, name: str, terminal: Terminal) -> None:

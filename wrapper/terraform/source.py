@@ -63,13 +63,11 @@ def of(component: Component) -> Spec | None:
 def of_section(section: Mapping[str, Any], at: Location | None) -> Spec | None:
     """Return the `source` of a component's section. Raises: StackError for what is none."""
     found = section.get("source")
-    if found is None or found in ("", {}):
+    if not found:
         return None
-    if isinstance(found, str):
-        return Spec(found, at=at)
     if not isinstance(found, Mapping) or not isinstance(found.get("uri"), str) or not found["uri"]:
         raise StackError(
-            "`source` is an address, or a map with `uri`",
+            "`source` is a map with `uri`",
             at=at,
             hint="for example: source: {uri: github.com/org/repo//modules/vpc, version: 1.2.0}",
         )
