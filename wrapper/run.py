@@ -121,6 +121,25 @@ def as_identity(
     return component, ready.delta.apply(own.apply(environ))
 
 
+def environment_of(
+    ready: Ready,
+    config: Config,
+    component: Component,
+    world: World,
+    environ: Mapping[str, str],
+    asked: Reader | None = None,
+) -> dict[str, str]:
+    """Return the environment of a program that runs for a component: no other function is run.
+
+    As with `as_identity`; `asked` is the reader to use.
+    """
+    from wrapper.stacks import functions
+
+    asked = (asked or reader(config, ready.wanted, world))._replace(masks=False)
+    own = functions.evaluate_key(component, "env", config, world, ready.environ, asked, strict=True)
+    return ready.delta.apply(section_env(own or {}).apply(environ))
+
+
 def _evaluated(
     component: Component,
     config: Config,
@@ -151,9 +170,10 @@ def reader(config: Config, wanted: Setting | None, world: World, *, masks: bool 
     def environ(component: Component) -> Mapping[str, str]:
         key = ("environ", component.name, component.stack)
         if key not in known:
-            own = section_env(component.section.get("env") or {})
             ready = sign_in(config, component, wanted, world, environ=shell)
-            known[key] = ready.delta.apply(own.apply(shell))
+            # What functions of `env` ask works as the identity, without that `env`.
+            known[key] = ready.environ
+            known[key] = environment_of(ready, config, component, world, shell, asked)
         found: Mapping[str, str] = known[key]
         return found
 

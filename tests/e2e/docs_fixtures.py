@@ -70,6 +70,7 @@ def cloud(place: Path, environment: dict[str, str]) -> Iterator[None]:
         for role in (dev, prod):
             fake.allow(role, "s3:*", f"arn:aws:s3:::{BUCKET}", name="list")
             fake.allow(role, "s3:*", f"arn:aws:s3:::{BUCKET}/*", name="state")
+        fake.allow(dev, ["ssm:*", "secretsmanager:*"], name="stores")
         environment.update(fake.environment())
         environment["ALICE_KEY_ID"] = alice.access_key_id
         environment["ALICE_SECRET_KEY"] = alice.secret_access_key

@@ -79,8 +79,7 @@ def signed_in(
         selection.insist(ready.choice)
     if component is None:
         return ready, ready.environ
-    _, final = run.as_identity(ready, loaded, component, world, environ)
-    return ready, final
+    return ready, run.environment_of(ready, loaded, component, world, environ)
 
 
 def _program(argv: Sequence[str]) -> list[str] | None:

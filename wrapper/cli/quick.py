@@ -6,7 +6,7 @@ Whatever is not plainly one of these forms is left to Typer, which also tells wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wrapper.cli.session import Session
 
@@ -40,10 +40,10 @@ def answer(rest: Sequence[str], given: Globals, world: World) -> bool:
     return True
 
 
-def _read(arguments: Sequence[str]) -> tuple[str, dict[str, str]] | None:
+def _read(arguments: Sequence[str]) -> tuple[str, dict[str, Any]] | None:
     """Return the component and the options; None for any other form."""
     names: list[str] = []
-    options: dict[str, str] = {}
+    options: dict[str, Any] = {}
     left = iter(arguments)
     for token in left:
         flag, equals, value = token.partition("=")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wrapper.world import World
 
 # Text that Atmos accepts in manifests and leaves as it is.
-_KEPT = frozenset(("!random", "!cwd"))
+KEPT = frozenset(("!random", "!cwd"))
 _TRIMMED = ("!template[", "!template{", '!template"')
 _CALL = re.compile(r"(![a-z][a-z0-9._-]*)(?:\s+(.*))?\Z", re.S)
 
@@ -58,10 +58,12 @@ def evaluate_key(
     world: World,
     environ: Mapping[str, str],
     reader: Reader,
+    *,
+    strict: bool = False,
 ) -> Any:
     """Return one part of the section with every call replaced by its value."""
-    run = _Run(component, config, world, environ, frozenset(), {}, reader, False)
-    return _value(component.section[key], run, (key,))
+    run = _Run(component, config, world, environ, frozenset(), {}, reader, strict)
+    return _value(component.section.get(key), run, (key,))
 
 
 def holding(variables: Any, texts: set[str]) -> frozenset[str]:
@@ -94,12 +96,12 @@ def _call(text: str, run: _Run, keys: tuple[str, ...]) -> Any:
     if text.startswith(_TRIMMED):
         text = f"!template {text[9:]}"  # `{{-` took the space
     match = _CALL.match(text)
-    if match is None or match.group(1) not in FUNCTIONS or match.group(1) in _KEPT:
+    if match is None or match.group(1) not in FUNCTIONS or match.group(1) in KEPT:
         return text
     name, argument = match.group(1), (match.group(2) or "").strip()
     if name[1:] in run.skip:
         return text
-    known = _KNOWN.get(name)
+    known = WORKING.get(name)
     if known is None:
         raise StackError(
             f"the YAML function {name} is not supported yet: {'.'.join(keys)}",
@@ -282,7 +284,7 @@ def _aws(fact: str) -> Callable[[str, _Run, tuple[str, ...]], Any]:
     return run_it
 
 
-_KNOWN: dict[str, Callable[[str, _Run, tuple[str, ...]], Any]] = {
+WORKING: dict[str, Callable[[str, _Run, tuple[str, ...]], Any]] = {
     "!env": _env,
     "!exec": _exec,
     "!repo-root": _repo_root,

@@ -24,13 +24,13 @@ _NAMES = {"global": "stack", "bases": "base"}
 _BACKENDS = {"backend": ("backend",), "remote_state_backend": ("backend", "remote_state_backend")}
 _LAST = ("type", "bases", "component")
 # Texts that one layer sets as a whole.
-_TEXTS = {
+TEXTS = {
     "command": ("type", "bases", "component", "overrides"),
     "required_version": ("bases", "component", "overrides"),
     "backend_type": _LAST,
     "remote_state_backend_type": _LAST,
 }
-SECTIONS = (*LAYERS, "metadata", *_BACKENDS, *_TEXTS)
+SECTIONS = (*LAYERS, "metadata", *_BACKENDS, *TEXTS)
 
 
 def explain(component: Component, config: Config) -> list[Origin]:
@@ -68,7 +68,7 @@ def _groups(component: Component, config: Config, settings: Settings, section: s
 def _layered(
     component: Component, settings: Settings, own: str, section: str, key: str
 ) -> list[Group]:
-    which = LAYERS.get(section) or _TEXTS.get(section) or _LAST
+    which = LAYERS.get(section) or TEXTS.get(section) or _LAST
     if section == "metadata":
         which = ("global", "bases", "component")
     wanted = [_NAMES.get(layer, layer) for layer in which]
@@ -99,7 +99,7 @@ def _layered(
 def _passed_over(component: Component, section: str, at: tuple[str, Keys]) -> bool:
     """Say whether a base's text does not count, not even when the last base has none."""
     last = component.section.get("inheritance") or [""]
-    texts = section in _TEXTS and section != "required_version"
+    texts = section in TEXTS and section != "required_version"
     return texts and at[0] == "base" and at[1][-1] != last[0]
 
 
@@ -113,7 +113,7 @@ def _piece(
 ) -> Piece | None:
     """Return what a source says about a section; a text stands for the whole section."""
     shown = f"base {prefix[-1]}" if label == "base" else label
-    if key in _TEXTS:
+    if key in TEXTS:
         if not isinstance(data[key], str):
             return None
         return Piece(shown, path, prefix, {key: data[key]})

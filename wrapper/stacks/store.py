@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wrapper.config import Config
 
 # Older names of kinds. A kind itself may stand under `type`, too.
-_OLDER = {
+OLDER = {
     "aws-ssm-parameter-store": "aws/ssm",
     "aws-secrets-manager": "aws/asm",
     "aws/secretsmanager": "aws/asm",
@@ -26,7 +26,7 @@ _OLDER = {
     "hashicorp-vault": "hashicorp/vault",
 }
 # What each kind puts between the parts of a key, and the option that it cannot do without.
-_KINDS = {
+KINDS = {
     "aws/ssm": ("/", "region"),
     "aws/asm": ("/", "region"),
     "azure/keyvault": ("-", "vault_url"),
@@ -89,7 +89,7 @@ def find(config: Config, name: str, at: Location | None) -> Store:
     if not isinstance(given, Mapping):
         raise ConfigError(f'the store "{name}" must be a map', at=there)
     written = str(given.get("kind") or given.get("type") or "")
-    kind = _OLDER.get(written, written)
+    kind = OLDER.get(written, written)
     places = [one for one in (at, there) if one is not None]
     if kind in REFUSED:
         raise StackError(
@@ -97,18 +97,18 @@ def find(config: Config, name: str, at: Location | None) -> Store:
             at=places,
             hint=REFUSED[kind],
         )
-    if kind not in _KINDS:
-        known = ", ".join(sorted(_KINDS))
+    if kind not in KINDS:
+        known = ", ".join(sorted(KINDS))
         raise ConfigError(
             f'the store "{name}" has no known kind: "{written}"',
             at=there,
-            hint=near(kind, [*_KINDS, *_OLDER]) or f"known: {known}",
+            hint=near(kind, [*KINDS, *OLDER]) or f"known: {known}",
         )
     options = given.get("options")
     options = dict(options) if isinstance(options, Mapping) else {}
     if kind == "azure/keyvault" and not options.get("vault_url"):
         options["vault_url"] = options.get("endpoint") or ""
-    needed = _KINDS[kind][1]
+    needed = KINDS[kind][1]
     if not options.get(needed):
         raise ConfigError(f'the store "{name}" needs the option {needed}', at=there)
     secret = given.get("secret") is True or kind in _SECRET
@@ -120,7 +120,7 @@ def full_key(store: Store, slot: Slot) -> str:
 
     Stacks are split at the store's `stack_delimiter` (`-`), components at `/`.
     """
-    joint = _KINDS[store.kind][0]
+    joint = KINDS[store.kind][0]
     delimiter = store.options.get("stack_delimiter")
     delimiter = "-" if delimiter is None else str(delimiter)
     parts = [str(store.options.get("prefix") or "")]
@@ -142,7 +142,7 @@ def own_key(store: Store, key: str) -> str:
     prefix = str(store.options.get("prefix") or "")
     if store.kind == "azure/keyvault":
         return _vault_name(key)
-    found = f"{prefix}{_KINDS[store.kind][0]}{key}" if prefix else key
+    found = f"{prefix}{KINDS[store.kind][0]}{key}" if prefix else key
     if store.kind == "aws/ssm" and not found.startswith("/"):
         found = f"/{found}"
     return found
