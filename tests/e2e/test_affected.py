@@ -469,3 +469,13 @@ def test_a_changed_configuration_is_told(cli: Cli, repo: Repo) -> None:
     done = cli("describe", "affected")
     assert (done.exit, done.stdout) == (0, "[]\n")
     assert done.stderr.startswith("warning: atmos.yaml is not as in refs/remotes/origin/HEAD (")
+
+
+def test_helpers_that_read_many_manifests_end(cli: Cli, repo: Repo) -> None:
+    many = {
+        f"stacks/deploy/s{n}.yaml": f"import: [catalog/app]\nvars: {{stage: s{n}}}\n"
+        for n in range(120)
+    }
+    repo.write(many)
+    done = cli("describe", "affected", "-q", "length", timeout=30)
+    assert (done.exit, done.stdout.split(), done.stderr) == (0, ["360"], "")

@@ -113,3 +113,27 @@ def test_it_goes_with_no_other_choice(cli: Cli, repo: Repo, flag: str) -> None:
             "operations) flags `--all`, `--query` and `--components`\n"
         ),
     )
+
+
+def test_states_are_read_where_a_side_has_them_and_only_where_that_decides(
+    cli: Cli, repo: Repo
+) -> None:
+    repo.edit(CATALOG, "vars: {name: app}", "vars:\n        name: !terraform.state net name")
+    repo.commit()
+    words = ("describe", "affected", "-s", "dev", "--base", "HEAD")
+
+    def affected() -> dict[str, list[str]]:
+        done = cli(*words)
+        assert (done.exit, done.stderr) == (0, "")
+        return {entry["component"]: entry["affected_all"] for entry in json.loads(done.stdout)}
+
+    assert cli("terraform", "apply", "net", *YES).exit == 0
+    repo.edit(CATALOG, "!terraform.state net name", "net")
+    assert affected() == {}  # what is written is what the state holds
+    repo.edit(CATALOG, "name: net\n      settings", "name: web\n      settings")
+    assert affected() == {"shop/app": ["stack.vars"]}
+    repo.git("checkout", "-q", CATALOG)
+    repo.edit(CATALOG, NET, NET + "\n      backend: {local: {workspace_dir: elsewhere}}")
+    found = affected()
+    assert sorted(found) == ["net", "shop/app"]
+    assert found["shop/app"] == ["stack.vars"]  # its call is the same, and reads another state now

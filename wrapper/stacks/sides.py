@@ -66,6 +66,20 @@ class Side:
         self._found: dict[Key, Component | WrapError] = {}
         self._evaluated: dict[Key, dict[str, Any]] = {}
 
+    def read_states_here(self, as_ours: Callable[[Any], Any]) -> None:
+        """Let local states be looked for beside our code: no commit holds any."""
+        made = self.reader
+
+        def state(component: Component) -> Mapping[str, Any] | None:
+            return made.state(component._replace(section=as_ours(component.section)))
+
+        def outputs(component: Component) -> Mapping[str, Any] | None:
+            local = component.section.get("backend_type") in (None, "", "local")
+            return state(component) if local else made.outputs(component)
+
+        self.reader = made._replace(state=state, outputs=outputs)
+        self.repository.ask(self.reader)
+
     def take(self, path: str, rows: Iterable[Row]) -> None:
         """Take in what a manifest holds; of two with one component the first counts."""
         for row in rows:
@@ -177,6 +191,7 @@ class Pair:
         if self.baseline.private:
             world = world._replace(index_dir=os.path.join(self.baseline.private, "index"))
         other = Side(there, world, self.asked)
+        other.read_states_here(self.as_ours)
         for path in catalog.discover(other.repository.settings)[0]:
             own = os.path.join(config.stacks_dir, os.path.relpath(path, there.stacks_dir))
             other.take(path, self.listings[own].rows if own in self._same else _rows(other, path))
