@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -33,19 +38,31 @@ def repository(tmp_path: Path) -> Path:
     ("line", "lines"),
     [
         (["auth", "env", "--identity", ""], ["alpha", "Beta", ":4"]),
+        (["auth", "env", "--identity=b"], ["alpha", "Beta", ":4"]),
+        (["auth", "login", "--provider", ""], [":0"]),
         (["terraform", "plan", ""], ["app", "net", ":4"]),
         (["terraform", "plan", "-s", "dev", ""], ["app", ":4"]),
         (["terraform", "plan", "net", "-s", ""], ["prod", ":4"]),
-        (["-C", "/nonexistent", "terraform", "plan", "-s"], [":0"]),
+        (["-C", "/nonexistent", "terraform", "plan", "-s", ""], [":4"]),
         (["terraform", "plan", "app", "-target=x", ""], [":0"]),
+        (["terraform", "apply", "app", "-auto"], ["-auto-approve\tdo not ask", ":4"]),
+        (["terraform", "apply", "app", "-var-f"], ["-var-file=\tset variables from a file", ":4"]),
+        (["trust", "pr"], ["prune\tForget directories that are not there any more", ":4"]),
+        (["--base-path", ""], [":16"]),
     ],
 )
-def test_names_come_from_the_configuration(
+def test_scripts_written_for_cobra_are_answered(
     cli: Cli, repository: Path, line: list[str], lines: list[str]
 ) -> None:
     done = cli("__complete", *line, cwd=repository)
 
     assert (done.exit, done.stdout.splitlines(), done.stderr) == (0, lines, "")
+
+
+def test_without_descriptions(cli: Cli, repository: Path) -> None:
+    done = cli("__completeNoDesc", "trust", "", cwd=repository)
+
+    assert done.stdout.splitlines() == ["list", "prune", ":4"]
 
 
 def test_a_broken_configuration_offers_nothing_and_says_nothing(cli: Cli, repository: Path) -> None:
@@ -54,3 +71,129 @@ def test_a_broken_configuration_offers_nothing_and_says_nothing(cli: Cli, reposi
     done = cli("__complete", "auth", "env", "-i", "", cwd=repository)
 
     assert (done.exit, done.stdout, done.stderr) == (0, ":4\n", "")
+
+
+def _offered(cli: Cli, repository: Path, *line: str, **more: object) -> list[str]:
+    done = cli("__completeNoDesc", *line, cwd=repository, **more)  # type: ignore[arg-type]
+    assert (done.exit, done.stderr) == (0, "")
+    return done.stdout.splitlines()[:-1]
+
+
+def _settled(*paths: Path) -> None:
+    """Let files be as old as files usually are: what is younger than a clock tick is not kept."""
+    for path in paths:
+        for each in (path, *path.rglob("*")):
+            os.utime(each, (1_700_000_000, 1_700_000_000))
+    time.sleep(0.03)  # the change of a time is one, too: a tick of the file system's clock
+
+
+def test_names_are_those_of_this_moment(cli: Cli, repository: Path) -> None:
+    stacks = repository / "stacks"
+    _settled(repository)
+    for _ in range(2):
+        assert _offered(cli, repository, "terraform", "plan", "app", "-s", "") == ["dev"]
+
+    text = (stacks / "dev.yaml").read_text()
+    with (stacks / "dev.yaml").open("r+") as stream:  # in place, of the same length
+        stream.write(text.replace("stage: dev", "stage: tst"))
+    assert _offered(cli, repository, "terraform", "plan", "app", "-s", "") == ["tst"]
+
+    (stacks / "more.yaml").write_text(text)
+    assert _offered(cli, repository, "terraform", "plan", "app", "-s", "") == ["dev", "tst"]
+
+    (stacks / "dev.yaml").unlink()
+    assert _offered(cli, repository, "terraform", "plan", "app", "-s", "") == ["dev"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("atmos.yaml", None),
+        ("atmos.d/more.yaml", "auth: {identities: {gamma: {kind: ambient}}}\n"),
+        ("profiles/ci/atmos.yaml", "auth: {identities: {gamma: {kind: ambient}}}\n"),
+        ("stacks/atmos.yaml", "auth: {identities: {gamma: {kind: ambient}}}\n"),
+    ],
+)
+def test_a_change_of_the_configuration_is_seen(
+    cli: Cli, repository: Path, file: str, text: str | None
+) -> None:
+    line = ["--profile", "ci"] if "profiles" in file else []
+    where = repository / "stacks" if file.startswith("stacks/") else repository
+    if line:
+        (repository / "profiles/ci").mkdir(parents=True)
+    _settled(repository)
+    for _ in range(2):
+        assert "gamma" not in _offered(cli, where, *line, "auth", "env", "-i", "")
+
+    path = repository / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text or (repository / "atmos.yaml").read_text().replace("Beta", "gamma"))
+
+    assert "gamma" in _offered(cli, where, *line, "auth", "env", "-i", "")
+
+
+def test_a_variable_that_decides_is_looked_at_again(cli: Cli, repository: Path) -> None:
+    config = repository / "atmos.yaml"
+    config.write_text(config.read_text().replace("base_path: stacks", "base_path: !env WHERE"))
+    (repository / "empty").mkdir()
+    _settled(repository)
+    line = ("terraform", "plan", "-s", "")
+    for _ in range(2):
+        assert _offered(cli, repository, *line, env={"WHERE": "stacks"}) == ["dev", "prod"]
+
+    assert _offered(cli, repository, *line, env={"WHERE": "empty"}) == []
+
+
+@pytest.mark.parametrize("cache", ["/dev/null/none", "{tmp}/file"])
+def test_without_a_cache_names_are_found_all_the_same(
+    cli: Cli, repository: Path, tmp_path: Path, cache: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    env = {"XDG_CACHE_HOME": cache.replace("{tmp}", str(tmp_path))}
+
+    assert _offered(cli, repository, "terraform", "plan", "app", "-s", "", env=env) == ["dev"]
+
+
+def test_nothing_of_a_repository_is_run_and_nothing_contacted(
+    cli: Cli, repository: Path, tmp_path: Path
+) -> None:
+    ran = tmp_path / "ran"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/x.yaml"
+        (repository / "stacks/evil.yaml").write_text(
+            f"import: ['{address}']\n"
+            f"vars: {{stage: dev, a: !exec 'touch {ran}', b: '{{{{ exec `touch {ran}` }}}}'}}\n"
+            f"components:\n  terraform:\n    odd:\n      vars: {{c: !exec 'touch {ran}'}}\n"
+        )
+        for _ in range(2):
+            for line in (("terraform", "plan", "-s", ""), ("terraform", "plan", ""), ("use", "")):
+                _offered(cli, repository, *line)
+        config = repository / "atmos.yaml"
+        config.write_text(config.read_text() + f"env: {{X: !exec 'touch {ran}'}}\n")
+        for _ in range(2):
+            _offered(cli, repository, "auth", "env", "-i", "")
+            _offered(cli, repository, "terraform", "plan", "-s", "")
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+    assert not ran.exists()
+
+
+def test_nothing_slow_is_loaded_where_names_are_kept(cli: Cli, repository: Path) -> None:
+    _settled(repository)
+    line = ["__complete", "--shell=bash", "atmos-wrap terraform plan app -s ", "", ""]
+    code = (
+        "import sys; bare = set(sys.modules); from wrapper import complete; "
+        "complete.main(sys.argv[1:]); print(*set(sys.modules) - bare)"
+    )
+    argv = [sys.executable, "-E", "-P", "-c", code, *line]
+    for _ in range(3):
+        done = subprocess.run(
+            argv, cwd=repository, env=cli.environment, capture_output=True, text=True, check=True
+        )
+
+    offered, name, modules = done.stdout.splitlines()
+    assert (offered, name) == ("names 0", "dev")
+    slow = {"typing", "re", "json", "yaml", "sqlite3", "hashlib", "wrapper.config", "wrapper.world"}
+    assert not slow & set(modules.split())

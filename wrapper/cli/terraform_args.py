@@ -27,7 +27,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
 # Terraform's options that take the next argument as their value; all others need `=`.
 VALUED = frozenset(
     (
-        "-var -var-file -target -exclude -target-file -exclude-file -replace -out -lock-timeout "
+        "-var -var-file -config -target -exclude -target-file -exclude-file -replace -out -lock-timeout "
         "-parallelism -state -state-out -backup -backup-out -backend-config -from-module "
         "-plugin-dir -lockfile -generate-config-out -platform -fs-mirror -net-mirror -filter "
         "-test-directory -type -plan -id -module-depth -junit-xml -cloud-run -chdir -query"
