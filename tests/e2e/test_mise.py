@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable
@@ -104,6 +105,13 @@ def test_consent_counts_beside_that_of_mise(cli: Cli, repository: Path) -> None:
     assert "is not allowed yet" in told
     assert {k: found.get(k) for k in interactive.FOREIGN} == interactive.FOREIGN
     assert "ATMOS_WRAP_PROMPT" not in found
+
+
+def test_mise_is_told_no_file_that_is_not_there(cli: Cli, repository: Path) -> None:
+    """It would take one for changed, and start the plugin at each prompt."""
+    watched = json.loads(cli("hook-export", "mise").stdout)["watch_files"]
+    assert str(repository / "atmos.yaml") in watched
+    assert [path for path in watched if not Path(path).exists()] == []
 
 
 def test_without_the_program_mise_goes_on(cli: Cli, repository: Path) -> None:
