@@ -60,6 +60,8 @@ demo: $(READY) | terraform ## the main job, on an embedded AWS
 bench: $(READY) | terraform ## measure start-up and overhead
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.chains
+	PATH="$$PWD/.ci/mise/node_modules/.bin:$$PATH" $(BIN)/python -m tests.bench.prompts
+	$(BIN)/python -m tests.bench.completion
 
 fuzz: $(READY) ## a million broken inputs
 	$(BIN)/python -m tests.fuzz
