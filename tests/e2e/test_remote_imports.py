@@ -328,6 +328,40 @@ def test_a_repository_cannot_agree_for_its_user(
     assert net.requests == []
 
 
+def test_a_list_of_the_user_counts_unless_others_could_have_written_it(
+    cli: Cli, net: fake.Net, name: str, home: Path
+) -> None:
+    address = net.repository(name, {"app.yaml": CATALOG % "net"})
+    write(cli, f"  - git::{address}//app?ref=main")
+    listed = home / ".config/atmos-wrap/sources"
+    listed.parent.mkdir(parents=True)
+    for line in (
+        f"{net.url}/test",
+        f"{net.url.rpartition(':')[0]}:1",
+        net.url + "x",
+        "#" + net.url,
+    ):
+        listed.write_text(line + "\n")
+        assert described(cli).exit == 78
+    listed.write_text(f"# mine\n{net.url}\n")
+    listed.chmod(0o666)
+    refused = described(cli)
+    assert (refused.exit, "sources does not count: " in refused.stderr) == (78, True)
+    listed.chmod(0o600)
+    assert where_from(described(cli)) == "net"
+
+
+def test_consents_that_others_could_have_written_do_not_count(
+    cli: Cli, net: fake.Net, name: str, home: Path
+) -> None:
+    address = net.repository(name, {"app.yaml": CATALOG % "net"})
+    write(cli, f"  - git::{address}//app?ref=main")
+    assert cli("fetch", "--yes").exit == 0
+    (home / ".local/state/atmos-wrap/remote").chmod(0o777)
+    refused = described(cli)
+    assert (refused.exit, "others can write in" in refused.stderr) == (78, True), refused.stderr
+
+
 def test_fetch_asks_on_a_terminal(cli: Cli, net: fake.Net, name: str, terminal: Terminal) -> None:
     address = net.repository(name, {"app.yaml": CATALOG % "net"})
     write(cli, f"  - git::{address}//app?ref=main")

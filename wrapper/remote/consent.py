@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from wrapper import files, owners
-from wrapper.errors import ConfigError, StoreError
+from wrapper.errors import ConfigError
 
 if TYPE_CHECKING:
     from wrapper.remote.address import Address
@@ -33,7 +33,7 @@ def prefix_file(world: World) -> str:
 
 
 def is_allowed(address: Address, world: World) -> bool:
-    """Say whether the user agreed to a source."""
+    """Say whether the user agreed to a source. Raises: StoreError where that cannot be told."""
     return any(_covers(one, address.source) for one in (*allowed(world), *prefixes(world)))
 
 
@@ -66,11 +66,20 @@ def prefixes(world: World) -> list[str]:
 
     A list that somebody else could have written does not count.
     """
+    return _listed(world)[0] + world.environ.get(VARIABLE, "").replace(",", " ").split()
+
+
+def ignored(world: World) -> str:
+    """Return why the user's list does not count, '' when it does."""
+    return _listed(world)[1]
+
+
+def _listed(world: World) -> tuple[list[str], str]:
+    path = prefix_file(world)
     try:
-        lines = list(owners.read_own(prefix_file(world), world.environ))
-    except ConfigError:
-        lines = []
-    return lines + world.environ.get(VARIABLE, "").replace(",", " ").split()
+        return list(owners.read_own(path, world.environ)), ""
+    except ConfigError as error:
+        return [], f"{path} does not count: {error.message}"
 
 
 def seen(key: str, world: World) -> str:
@@ -106,11 +115,11 @@ def _changing(world: World) -> Any:
 
 
 def _read(world: World, name: str) -> dict[str, Any]:
+    files.check_own([place(world)])
     try:
-        files.check_own([place(world)])
         data = json.loads(files.read_private(os.path.join(place(world), f"{name}.json")) or b"[]")
         found = data[1] if data[0] == _FORMAT else {}
-    except (ValueError, LookupError, TypeError, RecursionError, StoreError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -35,7 +35,7 @@ class NotFetched(ConfigError):
     """Something on the net is not here, and nobody allowed to get it; `address` says what."""
 
     def __init__(
-        self, message: str, address: Address, at: Location | str | None, hint: str
+        self, message: str, address: Address, at: Location | str | None, hint: list[str]
     ) -> None:
         super().__init__(message, at=at, hint=hint)
         self.address = address
@@ -91,14 +91,20 @@ def tree(
     place = os.path.join(directory(world), key(address))
     known = _load(place)
     if not consent.is_allowed(address, world):
-        raise _not_fetched(address, at, "is not allowed to be fetched")
+        reason = consent.ignored(world)
+        raise _not_fetched(address, at, "is not allowed to be fetched", reason)
     if known is not None and not anew:
         if not world.fetches or _is_fresh(known, world, TTL if seconds is None else seconds):
             return _tree(place, known)
     if not world.fetches:
         raise _not_fetched(address, at, "is not fetched yet")
     began = world.now()
-    with files.lock(f"{place}.lock", f"fetching {address.source}"):
+    from wrapper import ui
+
+    def waiting(who: str) -> None:
+        ui.note(world, f"waiting for another run: {who}")
+
+    with files.lock(f"{place}.lock", f"fetching {address.source}", waiting):
         known = _load(place)
         if known is not None and (
             known.checked >= began or (not anew and _is_fresh(known, world, 0.0))
@@ -183,10 +189,11 @@ def _compare(address: Address, revision: str, moves: bool, world: World) -> None
         consent.note_seen(name, address.source, revision, world)
 
 
-def _not_fetched(address: Address, at: Location | str | None, why: str) -> NotFetched:
-    return NotFetched(
-        f"the import {address.shown} {why}", address, at, f"atmos-wrap fetch {address.source}"
-    )
+def _not_fetched(
+    address: Address, at: Location | str | None, why: str, reason: str = ""
+) -> NotFetched:
+    hints = [f"atmos-wrap fetch {address.source}", *([reason] if reason else [])]
+    return NotFetched(f"{address.shown} {why}", address, at, hints)
 
 
 def config_files(found: Tree, address: Address, at: str) -> list[str]:
