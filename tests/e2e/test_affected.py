@@ -291,6 +291,24 @@ def test_a_shallow_clone_says_what_to_fetch(cli: Cli, repo: Repo) -> None:
     )
 
 
+def test_a_key_is_used_to_fetch(cli: Cli, repo: Repo) -> None:
+    """The stand-in for ssh writes down how it was called, and runs what it was to run far away."""
+    log, key = repo.path.parent / "log", repo.path.parent / "a key"
+    ssh = Path(cli.environment["PATH"].partition(os.pathsep)[0], "ssh")
+    ssh.write_text(
+        f'#!/bin/sh\nfor one; do last=$one; done\necho "$2 $4 $("$SSH_ASKPASS")" >> {log}\n'
+        'exec sh -c "$last"\n'
+    )
+    ssh.chmod(0o755)
+    key.write_text("key")
+    repo.git("remote", "set-url", "origin", f"ssh://git@example.com{repo.origin}")
+    repo.edit(NET + "main.tf", "there", "where")
+    fetch = ("--clone-target-ref", "--ssh-key", str(key), "--ssh-key-password", "correct horse")
+    assert [*reasons(cli("describe", "affected", "-s", "dev", *fetch))] == ["net dev"]
+    assert log.read_text() == f"{key} IdentitiesOnly=yes correct horse\n"
+    assert left_behind(cli) == []
+
+
 def test_another_clone_can_be_compared_with_as_it_is(cli: Cli, repo: Repo) -> None:
     other = repo.path.parent / "other"
     repo.git("clone", "-q", str(repo.origin), str(other))

@@ -305,7 +305,7 @@ def _fetched(
             store,
             ["fetch", "--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules",
              "--no-auto-maintenance", address, f"+{ref}:refs/heads/base"],
-            {**environ, **_ssh(against, private)},
+            {**environ, **_ssh(against, private, environ)},
             _PROTOCOLS,
         )  # fmt: skip
     except Refused as error:
@@ -319,7 +319,7 @@ def _without_user(address: str) -> str:
     return re.sub(r"(?<=://)[^@/]*@", "", address)
 
 
-def _ssh(against: Against, private: str) -> dict[str, str]:
+def _ssh(against: Against, private: str, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that let ssh use the key, and open it with its password."""
     import shlex
 
@@ -336,7 +336,7 @@ def _ssh(against: Against, private: str) -> dict[str, str]:
         found |= {
             "SSH_ASKPASS": asked,
             "SSH_ASKPASS_REQUIRE": "force",
-            "DISPLAY": os.environ.get("DISPLAY", ":"),
+            "DISPLAY": environ.get("DISPLAY", ":"),
             "ATMOS_WRAP_SSH_KEY_PASSWORD": against.ssh_key_password,
         }
     return found

@@ -45,17 +45,32 @@ class Changes:
 
     def file(self, path: str) -> bool:
         """Say whether a file differs, is new or is gone; `path` is absolute."""
-        relative = self.relative(path)
-        return relative is not None and (self._differs(relative) or self._around(relative))
+        return any(self._differs(one) or self._around(one) for one in self._places(path))
 
     def below(self, path: str) -> str:
-        """Return the first file below a directory that differs, or ''; `path` is absolute."""
-        relative = self.relative(path)
-        if relative is None:
-            return ""
-        if self._around(relative):
-            return relative
-        return next((one for one in self._under(relative) if self._differs(one)), "")
+        """Return the first file below a directory that differs, or ''; `path` is absolute.
+
+        A link below it differs with what it leads to.
+        """
+        for place in self._places(path):
+            if self._around(place):
+                return place
+            for one in self._under(place):
+                if self._differs(one) or (self._mode(one) == objects.LINK and self._leads(one)):
+                    return one
+        return ""
+
+    def _places(self, path: str) -> list[str]:
+        """Return a path from the root as it is written, and with its links resolved."""
+        found = (self.relative(path), self.relative(os.path.realpath(path)))
+        return list(dict.fromkeys(one for one in found if one is not None))
+
+    def _leads(self, link: str) -> bool:
+        """Say whether something differs that a link of the repository leads to."""
+        target = self.relative(os.path.realpath(os.path.join(self.root, link)))
+        if target is None or link.startswith(f"{target}/"):
+            return False
+        return self._differs(target) or any(self._differs(one) for one in self._under(target))
 
     def all_below(self, path: str) -> list[str]:
         """Return all files below a directory that differ, by path from the root."""

@@ -111,6 +111,27 @@ def test_links_and_modes_are_compared(git: Git) -> None:
     assert git.changed() == ["a.tf"]
 
 
+def test_what_a_link_leads_to_differs_with_it(git: Git) -> None:
+    root = git.repo.root
+    (root / "mixed").mkdir()
+    (root / "mixed/c.tf").symlink_to("../b/c.tf")
+    (root / "mixed/round").symlink_to("..")
+    (root / "linked").symlink_to("b")
+    git.commit({"plain/x": ""})
+
+    def question(_config: object, world: object) -> list[str]:
+        with baseline.opened(Against(base="HEAD"), str(root), world) as other:  # type: ignore[arg-type]
+            changes = Changes(other, git.repo.environ)
+            named = ("mixed", "linked", "plain")
+            return [changes.below(f"{other.root}/{name}") for name in named] + [
+                str(changes.file(f"{other.root}/linked/c.tf"))
+            ]
+
+    assert git.repo.ask(question) == ["", "", "", "False"]
+    git.repo.write({"b/c.tf": "new\n"})
+    assert git.repo.ask(question) == ["mixed/c.tf", "b/c.tf", "", "True"]
+
+
 def test_files_that_a_sparse_checkout_leaves_out_are_not_gone(git: Git) -> None:
     git("sparse-checkout", "set", "--no-cone", "/*", "!/b/")
     assert not (git.repo.root / "b/c.tf").exists()
