@@ -91,12 +91,14 @@ def test_a_state_in_gcs_is_read_with_the_token_of_the_environment(
     cli: Cli, cloud: google.Google, terraform: str
 ) -> None:
     repository(cli, "gcs", gcs(cloud))
-    env = {"GOOGLE_OAUTH_ACCESS_TOKEN": cloud.token("ci")}
+    stack = cli.cwd / "stacks/prod.yaml"
+    stack.write_text(f"env: {{GOOGLE_OAUTH_ACCESS_TOKEN: !env CI_TOKEN}}\n{stack.read_text()}")
+    env = {"CI_TOKEN": cloud.token("ci")}
     applied(cli, env)
     assert "app/prod.tfstate" in cloud.objects("states")
     assert shown(cli, "reader", env).stdout == READ
     assert shown(cli, "early", env).stdout == EARLY
-    refused = shown(cli, "reader", {"GOOGLE_OAUTH_ACCESS_TOKEN": "wrong"})
+    refused = shown(cli, "reader", {"CI_TOKEN": "wrong"})
     assert refused.exit == 78
     assert "127.0.0.1 answered 401: Invalid Credentials" in refused.stderr
     assert "at stacks/prod.yaml:" in refused.stderr

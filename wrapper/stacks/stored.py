@@ -149,9 +149,7 @@ def secret(
             at=[one for one in (component.where(*keys, "store"), found.at) if one],
         )
     result = _asked(call, found, _slot(component, name), component, reader, at, "path")
-    if isinstance(result, str) and result:
-        reader.known.setdefault(("secrets",), set()).add(result)
-    elif result is not None:
+    if result is not call.pipes.get("default"):  # what stands in the manifest is no secret
         _note(result, reader.known.setdefault(("secrets",), set()))
     return result
 
