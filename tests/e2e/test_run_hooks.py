@@ -231,3 +231,33 @@ def test_a_wrong_retry_is_told_with_its_place(run: Cli) -> None:
     done = run("terraform", "plan", "app", "-s", "dev")
     assert (done.exit, "holds no regular expression" in done.stderr) == (78, True)
     assert "stacks/catalog/app.yaml:11:" in done.stderr
+
+
+STOPPED = """\
+#!/bin/sh
+if [ "$1" = plan ]; then
+  echo x >> "{count}"; echo "502 Bad Gateway" >&2
+  trap 'exit 1' TERM
+  while :; do sleep 0.05; done
+fi
+exec "{terraform}" "$@"
+"""
+
+
+def test_who_is_told_to_stop_does_not_try_again(run: Cli) -> None:
+    write(run, RETRY.replace("10ms", "60s"))
+    count = flaky(run, "none", 0)
+    link = Path(run.environment["PATH"].split(":")[0], "terraform")
+    real = link.read_text().split('exec "')[1].split('"')[0]
+    link.write_text(STOPPED.format(count=count, terraform=real))
+
+    started = run.start("terraform", "plan", "app", "-s", "dev")
+    assert started.stderr is not None
+    while "502" not in (line := started.stderr.readline()):
+        assert line, "it ended before"
+    started.terminate()
+
+    assert started.wait(30) == 1
+    assert "attempt" not in started.stderr.read()
+    assert count.read_text() == "x\n"
+    started.communicate()
