@@ -239,6 +239,7 @@ def test_a_repository_below_the_root_of_git_is_compared(cli: Cli, repo: Repo) ->
                 "hint: `git fetch --depth=1 origin next:refs/remotes/origin/next`\n"
             ),
         ),
+        (("--base", "HEAD~99"), 'error: git does not know the commit "HEAD~99"\n'),
         (
             ("--sha", "0123456789abcdef"),
             (

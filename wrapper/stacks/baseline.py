@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _DEFAULT = "refs/remotes/origin/HEAD"
 _NAME = re.compile(r"[0-9a-f]{7,64}\Z")
+_BRANCH = re.compile(r"[\w./+-]+\Z")
 _PROTOCOLS = "file:git:http:https:ssh"
 # Larger files outside the manifests are not written down: no manifest includes them.
 _LARGE = 10_000_000
@@ -272,12 +273,18 @@ def _unknown(wanted: str, root: str, environ: Mapping[str, str]) -> StackError:
     branch = (
         wanted.removeprefix("refs/remotes/").removeprefix("refs/heads/").removeprefix("origin/")
     )
+    is_shallow = _is_shallow(root, environ)
+    fetch = ""
     if _NAME.match(branch):
         fetch = f"git fetch --depth=1 origin {branch}"
+    elif wanted.startswith(("HEAD", "@")) or not _BRANCH.match(branch):
+        fetch = "git fetch --unshallow origin" if is_shallow else ""
     else:
         fetch = f"git fetch --depth=1 origin {branch}:refs/remotes/origin/{branch}"
-    shallow = "this clone is shallow and " if _is_shallow(root, environ) else ""
-    return StackError(f'{shallow}git does not know the commit "{wanted}"', hint=f"`{fetch}`")
+    shallow = "this clone is shallow and " if is_shallow else ""
+    return StackError(
+        f'{shallow}git does not know the commit "{wanted}"', hint=f"`{fetch}`" if fetch else None
+    )
 
 
 def _fetched(
