@@ -167,6 +167,33 @@ def test_nothing_of_a_repository_runs_on_the_way_to_consent(
     assert not canary.exists()
 
 
+def test_no_setting_of_a_repository_names_a_program_for_credentials(cli: Cli, repo: Path) -> None:
+    """GHSA-29hf-rm4x-xxph, CVE-2026-55448: such a setting of a clone was run before consent."""
+    canary = repo.parent / "canary"
+    (repo / "parts" / "b.yaml").write_text(
+        f"env: {{ATMOS_WRAP_MFA_COMMAND: touch {canary}, BROWSER: touch {canary},"
+        f" ATMOS_WRAP_SHELL_LOGIN: ask, GIT_ASKPASS: touch {canary}}}\n"
+        "auth: {identities: {user: {kind: aws/user, default: true, credential_process: touch "
+        f"{canary}, credentials: {{access_key_id: a, secret_access_key: b, credential_process: touch"
+        f" {canary}, mfa_arn: 'arn:aws:iam::111111111111:mfa/me'}}}}, dev: {{default: false}}}}}}\n"
+    )
+    for words in (("status",), ("prompt",), ("list", "identities"), ("__complete", "use", "")):
+        cli(*words)
+    assert cli("allow").exit == 0
+    exported = cli("hook-env", "bash", str(repo), FORM, env={"ATMOS_IDENTITY": "user"}).stdout
+    assert "AWS_PROFILE" in exported
+    config = Path("/" + exported.partition("/config'")[0].rpartition("=/")[2], "config")
+    profile = config.read_text().partition("[profile user]")[2]
+    line = profile.partition("credential_process = ")[2].partition("\n")[0]
+    done = subprocess.run(
+        ["/bin/sh", "-c", line], env=cli.environment, cwd=repo, capture_output=True, text=True,
+        timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (77, "")
+    assert "hint: sign in: atmos-wrap auth login user\n" in done.stderr
+    assert not canary.exists()
+
+
 def test_names_of_a_repository_never_become_paths(cli: Cli, repo: Path) -> None:
     """CVE-2026-54557: a version that was an absolute path put a link outside of the tool's tree."""
     for name in ("/etc/x", "../../../x", "a\\nb", "x" * 300):
