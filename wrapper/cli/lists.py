@@ -140,11 +140,11 @@ def list_components(
     counted: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         counted.setdefault((row.component, row.kind), []).append(row)
-    items = []
+    items, base = [], _base(session)
     deep = bool(listing.fields(chosen, shape) - _FACTS)
     sections = _sections(session, process_templates, process_functions, skip, kind) if deep else {}
     for _, same in sorted(counted.items()):
-        facts = _facts(session, same[0], "")
+        facts = _facts(base, same[0], "")
         # What differs from stack to stack is that of the first.
         section = sections.get((same[0].stack or "", same[0].component), {})
         items.append({**section, **facts, "stack_count": len({row.stack for row in same})})
@@ -185,12 +185,12 @@ def list_instances(
         for row in overview.rows(session.config(), session.world, session.globals.stack)
         if not row.abstract and _marked(row, tags, labels)
     }
-    items = []
+    items, base = [], _base(session)
     deep = bool(listing.fields(chosen, shape) - _FACTS)
     sections = _sections(session, process_templates, process_functions, skip, "") if deep else {}
     for (name, stack), row in sorted(found.items()):
         section = sections.get((stack, name), {})
-        items.append({**section, **_facts(session, row, stack)})
+        items.append({**section, **_facts(base, row, stack)})
     if form in ("tree", "matrix"):
         kept = listing.rows(
             items, (Column("c", "{{ .component }}"), Column("s", "{{ .stack }}")), shape
@@ -209,9 +209,16 @@ def _marked(row: Row, tags: str, labels: str) -> bool:
     )
 
 
-def _facts(session: Session, row: Row, stack: str) -> dict[str, Any]:
-    """Return what is known of a component without its sections, under Atmos's names."""
-    base = os.path.relpath(session.config().terraform_dir or ".", session.config().base_path or ".")
+def _base(session: Session) -> str:
+    config = session.config()
+    return os.path.relpath(config.terraform_dir or ".", config.base_path or ".")
+
+
+def _facts(base: str, row: Row, stack: str) -> dict[str, Any]:
+    """Return what is known of a component without its sections, under Atmos's names.
+
+    `base` is the directory of components, relative to the base path.
+    """
     return {
         "component": row.component,
         "component_name": row.component,

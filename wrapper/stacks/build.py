@@ -208,7 +208,8 @@ def refresh(
                     continue
     todo = [path for path in manifests if path not in found]
     stale = [path for path in changed or () if path.endswith(EXTENSIONS) and os.path.isfile(path)]
-    again = catalog.below(settings) if whole else list(dict.fromkeys((*todo, *stale)))
+    new = [path for path in todo if path not in before]
+    again = catalog.below(settings) if whole else list(dict.fromkeys((*new, *stale)))
     fresh, docs = parse_all(settings, again)
     stamps |= {path: now for path, now, _, _ in docs}
     update = listings(settings, todo, read, fresh, world)
