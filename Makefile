@@ -42,6 +42,7 @@ lint: $(READY) ## style, layers, shell files
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/shellcheck $(SHELL_FILES)
 	$(BIN)/shfmt -d $(SHELL_FILES)
+	.ci/lint-shells
 
 format: $(READY) ## put the files into shape
 	$(BIN)/ruff check --fix .
