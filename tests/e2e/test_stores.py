@@ -128,26 +128,28 @@ def test_a_default_does_not_stand_in_for_a_store_that_refuses(
     assert "at stacks/prod.yaml:" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("call", "said"),
-    [
-        ("!store params a", "!store takes a store, a stack if it is another one, a component"),
-        ("!store params a b | first", "!store takes `| default`, `| query`, not `| first`"),
-        ("!store parms a b", 'the store "parms" is not in atmos.yaml\n  at stacks/prod.yaml:8:9'),
-        ("!store cache a b", 'the store "cache" is of the kind redis, which is not supported'),
-        ("!store hidden a b", '!store: the store "hidden" keeps secrets'),
-        ("!store params a b", '!store: the store "params" has no "/shop/prod/a/b"'),
-        ("!secret TOKEN", '!secret: "TOKEN" is not declared under `secrets.vars` of "app"'),
-    ],
-)
-def test_what_is_wrong_is_told_with_its_place(
-    cli: Cli, shop: chain.Chain, call: str, said: str
-) -> None:
-    variables(cli, shop, f"x: {call}\n")
-    done = cli("describe", "component", "app", "-s", "prod")
-    assert done.exit == 78
-    assert said in done.stderr
-    assert "stacks/prod.yaml:8:9" in done.stderr
+WRONG = {
+    "!store params a": "!store takes a store, a stack if it is another one, a component",
+    "!store params a b | first": "!store takes `| default`, `| query`, not `| first`",
+    "!store parms a b": 'the store "parms" is not in atmos.yaml',
+    "!store cache a b": 'the store "cache" is of the kind redis, which is not supported',
+    "!store hidden a b": '!store: the store "hidden" keeps secrets',
+    "!store params a b": '!store: the store "params" has no "/shop/prod/a/b"',
+    "!secret TOKEN": '!secret: "TOKEN" is not declared under `secrets.vars` of "wrong6"',
+}
+
+
+def test_what_is_wrong_is_told_with_its_place(cli: Cli, shop: chain.Chain) -> None:
+    path = shop.repo / "stacks/prod.yaml"
+    lines = [f"    wrong{number}: {{vars: {{x: {call!r}}}}}\n" for number, call in enumerate(WRONG)]
+    path.write_text(path.read_text() + "".join(lines))
+    first = len(path.read_text().splitlines()) - len(lines) + 1
+    cli.cwd = shop.repo
+    for number, said in enumerate(WRONG.values()):
+        done = cli("describe", "component", f"wrong{number}", "-s", "prod")
+        assert done.exit == 78
+        assert said in done.stderr
+        assert f"stacks/prod.yaml:{first + number}:" in done.stderr
 
 
 def test_a_secret_is_masked_where_it_is_shown_and_never_in_the_varfile(
