@@ -25,7 +25,7 @@ function __atmos_wrap_complete
                 echo -- $lines[2]$path
             end
         case '*'
-            printf '%s\n' $lines[2..]
+            printf '%s\n' $lines[2..-1]
     end
 end
 

@@ -191,7 +191,7 @@ function _atmos_wrap_own
     builtin test -z "$argv[2]"; or return 0
     set -eg $argv[1]
     # A global one without a value hides a universal one.
-    set -qU $argv[1]; and set -g $argv[1]
+    set -qU $argv[1]; and set -gu $argv[1]
     return 0
 end
 

@@ -132,7 +132,7 @@ def _once(
     repo, outside = root / "repo", root / "out"
     # A fish shell that is timed by programs needs many runs of what takes little.
     often = shell == "fish" and state in ("unchanged", "known")
-    repeat = (300 if program == "atmos-wrap" else 20) if often else 1
+    repeat = (60 if program == "atmos-wrap" else 10) if often else 1
     function = FUNCTION[program][shell]
     again = ""
     if shell == "fish" and state == "known":
@@ -142,9 +142,9 @@ def _once(
         TIMED[shell].format(function=function, repeat=repeat, again=again),
     ]
     if state == "unchanged":
-        lines += [f"once {repo} 1 {repo}"] * (4 if often else 12)
+        lines += [f"once {repo} 1 {repo}"] * 12
     elif state == "known":
-        lines += [f"once {repo} 1 {outside}", *[f"once {outside} 1 {repo}"] * (3 if often else 8)]
+        lines += [f"once {repo} 1 {outside}", *[f"once {outside} 1 {repo}"] * 8]
     else:
         cache = root / "home/.cache/atmos-wrap"
         shutil.rmtree(cache / "hook" if state == "unknown" else cache, ignore_errors=True)
