@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -158,8 +160,27 @@ def asking(home: Path) -> None:
     (home / ".atmos/atmos.yaml").write_text("wrap: {shell: {login: ask}}\n")
 
 
+def at_the_terminal(home: Path, count: int) -> None:
+    """Wait until so many of a home's credential processes have the terminal open."""
+    found = 0
+    while found < count:
+        found = 0
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                line = (entry / "cmdline").read_bytes()
+                if (
+                    b"credential-process" in line
+                    and os.fsencode(home) in line
+                    and b"python" in line
+                ):
+                    found += "/dev/tty" in {os.readlink(fd) for fd in (entry / "fd").iterdir()}
+            except OSError:
+                continue
+        time.sleep(0.01)
+
+
 def test_a_client_offers_to_sign_in_and_goes_on(
-    asking: None, opened: Opened, repo: Path, cloud: Cloud
+    asking: None, opened: Opened, repo: Path, cloud: Cloud, home: Path
 ) -> None:
     shell = opened("bash")
     assert "sign in" not in shell.everything
@@ -168,6 +189,7 @@ def test_a_client_offers_to_sign_in_and_goes_on(
     line = "aws sts get-caller-identity --output json"
     shell.child.sendline(f"{line} > one.json | {line} > two.json")
     shell.child.expect(ASK)
+    at_the_terminal(home, 2)
     shell.child.sendline("")
     printed = shell.done()
     assert "[Y/n]" not in printed
