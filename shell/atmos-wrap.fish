@@ -190,8 +190,8 @@ function _atmos_wrap_own
     set -ga _atmos_wrap_olds "$$argv[1]"
     builtin test -z "$argv[2]"; or return 0
     set -eg $argv[1]
-    # A global one without a value hides a universal one.
-    set -qU $argv[1]; and set -gu $argv[1]
+    # An empty one hides a universal one, which is all shells', and on the disk.
+    set -qU $argv[1]; and set -gx $argv[1] ''
     return 0
 end
 

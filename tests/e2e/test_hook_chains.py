@@ -128,7 +128,7 @@ def test_a_universal_variable_of_fish_is_hidden_and_stays(
         text=True, capture_output=True, timeout=60, check=True,
     )  # fmt: skip
     inside, _, away = done.stdout.partition("away\n")
-    assert ("AWS_PROFILE=outer\n" in inside, "\nAWS_SESSION_TOKEN=" in inside) == (True, False)
+    assert ("AWS_PROFILE=outer\n" in inside, "\nAWS_SESSION_TOKEN=\n" in inside) == (True, True)
     assert "AWS_PROFILE=all\n" in away
     assert "AWS_SESSION_TOKEN=old\n" in away
     assert away.endswith("global 1\nAWS_PROFILE all\nAWS_SESSION_TOKEN old\n")
