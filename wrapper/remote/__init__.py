@@ -10,6 +10,7 @@ def is_remote(path: str) -> bool:
     if "://" in path or "::" in path or "//" in path or path.startswith("git@"):
         return True
     first = path.partition("/")[0]
+    domain = first.rpartition(".")[2]  # no host ends in one letter, but `conf.d` does
     return path.endswith(".git") or (
-        "." in first.strip(".") and "/" in path and first.rpartition(".")[2].isalpha()
+        "." in first.strip(".") and "/" in path and len(domain) > 1 and domain.isalpha()
     )

@@ -74,7 +74,16 @@ def test_what_is_not_fetched_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["catalog/vpc", "./a//b", "../github.com/x", "/abs//x", "mixins/v1.0/x", "a.yaml", "v1.0/x"],
+    [
+        "catalog/vpc",
+        "./a//b",
+        "../github.com/x",
+        "/abs//x",
+        "mixins/v1.0/x",
+        "a.yaml",
+        "v1.0/x",
+        "conf.d/*",
+    ],
 )
 def test_paths_stay_paths(text: str) -> None:
     assert not is_remote(text)
