@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from wrapper import owners, trust
+from wrapper import consents, owners, trust
 from wrapper.config import Options
 from wrapper.errors import ConfigError, StoreError
 from wrapper.hook import closure
@@ -183,7 +183,7 @@ def test_a_spelling_that_the_disk_takes_for_the_same_directory_is_the_same(
     )
     assert trust.digest(respelled) == trust.digest(found)
     known = trust.listed(world)
-    assert trust._find(known, shouted) == known[0]
+    assert consents.find(known, shouted) == known[0]
 
 
 # What others could change.
