@@ -144,6 +144,17 @@ def test_a_variable_that_decides_is_looked_at_again(cli: Cli, repository: Path) 
     assert _offered(cli, repository, *line, env={"WHERE": "empty"}) == []
 
 
+def test_stacks_that_appear_are_offered(cli: Cli, repository: Path) -> None:
+    (repository / "stacks").rename(repository / "elsewhere")
+    _settled(repository)
+    for _ in range(2):
+        assert _offered(cli, repository, "terraform", "plan", "-s", "") == []
+
+    (repository / "elsewhere").rename(repository / "stacks")
+
+    assert _offered(cli, repository, "terraform", "plan", "-s", "") == ["dev", "prod"]
+
+
 @pytest.mark.parametrize("cache", ["/dev/null/none", "{tmp}/file"])
 def test_without_a_cache_names_are_found_all_the_same(
     cli: Cli, repository: Path, tmp_path: Path, cache: str

@@ -27,16 +27,9 @@ def main(argv: list[str]) -> int:
         text = answers.of_shell(shell, argv[2:]) if shell else answers.of_cobra(argv)
     except KeyboardInterrupt:
         return 130
-    except Exception as fault:  # a fault is no reason to disturb a line half typed
-        if os.environ.get("ATMOS_WRAP_DEBUG_COMPLETION"):
-            raise
-        text = nothing(shell, fault)
+    except Exception:  # a fault is no reason to disturb a line half typed
+        text = "names 0\n" if shell else f":{NAMES_ONLY}\n"
     return write(text)
-
-
-def nothing(shell: str, _fault: Exception) -> str:
-    """Return the answer that offers nothing."""
-    return "names 0\n" if shell else f":{NAMES_ONLY}\n"
 
 
 def write(text: str) -> int:

@@ -54,6 +54,8 @@ def of(loaded: Config, world: World) -> list[str] | None:
         candidate = os.path.normpath(os.path.join(each, base)) if each and base else ""
         if candidate and not os.path.exists(candidate):
             found.add(candidate)
+    if loaded.stacks_dir and not os.path.isdir(loaded.stacks_dir):
+        found.add(loaded.stacks_dir)
     for part in loaded.parts:
         targets = _imported(part.data.get("import"), part.path, loaded)
         if targets is None:
