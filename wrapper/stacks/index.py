@@ -62,7 +62,7 @@ class Index:
         if self._opened:
             return self._base
         self._opened = True
-        if not os.path.exists(self.path):
+        if not self._whole():
             return None
         import sqlite3
 
@@ -78,12 +78,27 @@ class Index:
             row = base.execute("SELECT value FROM meta WHERE key = 'key'").fetchone()
             if row is not None and row[0] == self.key:
                 self._base, base = base, None
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeError):
             return None
         finally:
             if base is not None:
                 base.close()
         return self._base
+
+    def _whole(self) -> bool:
+        """Say whether the file is as one of us left it: nobody else wrote, none of us broke off.
+
+        A changed byte in it would change an answer, and sqlite would not notice.
+        """
+        try:
+            with open(f"{self.path}.stamp", "rb") as stream:
+                return stream.read(64) == self._mark()
+        except OSError:
+            return False
+
+    def _mark(self) -> bytes:
+        now = stamp(self.path)
+        return b"" if now == ABSENT else b"%d\n" % now
 
     def _rows(self, query: str, *values: Any) -> list[Any]:
         base = self._connection()
@@ -228,6 +243,7 @@ class Index:
         and stacks, of all manifests. With `whole` everything stored before is forgotten; else
         `gone` manifests are.
         """
+        import contextlib
         import json
         import sqlite3
 
@@ -237,8 +253,11 @@ class Index:
         self.close()
         try:
             files.make_private_dir(self.directory)
+            if not self._whole():
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self.path)
             base = self._writable(whole)
-        except (sqlite3.Error, OSError, StoreError):
+        except (sqlite3.Error, UnicodeError, OSError, StoreError):
             return
         try:
             for path in (*gone, *listings):
@@ -266,6 +285,8 @@ class Index:
             return
         finally:
             base.close()
+        with contextlib.suppress(StoreError):  # then the next one begins anew
+            files.write_cache(f"{self.path}.stamp", self._mark())
 
     def _writable(self, whole: bool) -> sqlite3.Connection:
         """Return a connection inside a write transaction, on tables of this format.
