@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
         text = answers.of_shell(shell, argv[2:]) if shell else answers.of_cobra(argv)
     except KeyboardInterrupt:
         return 130
-    except Exception:  # a fault is no reason to disturb a line half typed
+    except Exception:  # noqa: BLE001  a fault is no reason to disturb a line half typed
         text = "names 0\n" if shell else f":{NAMES_ONLY}\n"
     return write(text)
 

@@ -48,14 +48,7 @@ def of(loaded: Config, world: World) -> list[str] | None:
     for place in profiles.places(loaded.data, loaded.dir or world.cwd, xdg):
         found.add(place.path)
         found.update(_below(place.path))
-    base = str(loaded.data.get("base_path") or "")
-    bases = (loaded.git_root, loaded.dir, world.cwd)
-    for each in bases:
-        candidate = os.path.normpath(os.path.join(each, base)) if each and base else ""
-        if candidate and not os.path.exists(candidate):
-            found.add(candidate)
-    if loaded.stacks_dir and not os.path.isdir(loaded.stacks_dir):
-        found.add(loaded.stacks_dir)
+    found.update(_missing(loaded, world))
     for part in loaded.parts:
         targets = _imported(part.data.get("import"), part.path, loaded)
         if targets is None:
@@ -66,6 +59,17 @@ def of(loaded: Config, world: World) -> list[str] | None:
     if isinstance(workflows, str) and workflows:
         found.update(_below(os.path.normpath(os.path.join(loaded.base_path, workflows))))
     return sorted(found) if len(found) < _MOST else None
+
+
+def _missing(loaded: Config, world: World) -> Iterator[str]:
+    """Yield directories that would count if they were there."""
+    base = str(loaded.data.get("base_path") or "")
+    for each in (loaded.git_root, loaded.dir, world.cwd):
+        candidate = os.path.normpath(os.path.join(each, base)) if each and base else ""
+        if candidate and not os.path.exists(candidate):
+            yield candidate
+    if loaded.stacks_dir and not os.path.isdir(loaded.stacks_dir):
+        yield loaded.stacks_dir
 
 
 def stamp(path: str) -> int:
