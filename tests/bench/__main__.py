@@ -1,8 +1,9 @@
-"""Measure whole processes of the installed program, and write the table as Markdown.
+"""Measure whole processes of the installed program, and write two tables as Markdown: time and memory.
 
 usage: python -m tests.bench [--sizes 10,100] [--runs N]. Each size is a generated repository of so
 many manifests with 8 components each; all commands of a size take turns in one run, so that they
-share the machine's noise. "cold" = the index was deleted before.
+share the machine's noise. "cold" = the index was deleted before. Memory is the largest sum over all
+processes of a command of what each has for itself and its share of what they have together (PSS).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import configparser
 import json
 import os
+import re
 import shlex
 import shutil
 import statistics
@@ -108,11 +110,16 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=11)
     options = parser.parse_args()
     rows: list[Row] = []
+    memory: list[tuple[int, str, int]] = []
     for size in (int(each) for each in options.sizes.split(",")):
         print(f"{size} manifests …", file=sys.stderr, flush=True)
         with prepared(size) as bench:
             rows += measure(bench, options.runs)
+            memory += remember(bench)
     print(table(rows))
+    print("\n| manifests | command | memory (MB) |\n|---|---|---|")
+    for size, command, most in memory:
+        print(f"| {size} | {command} | {most / 1e6:.0f} |")
     return 0
 
 
@@ -192,6 +199,8 @@ def measure(bench: Bench, runs: int) -> list[Row]:
         "`credential-process`": lambda: bench.seconds(credentials),
         "`list stacks`": bench.ours("list", "stacks"),
         "`describe component`": bench.ours("describe", "component", "app", "-s", "s0"),
+        "`__complete` (stacks)": bench.ours("__complete", "terraform", "plan", "app", "-s", ""),
+        "`__complete` (components)": bench.ours("__complete", "terraform", "plan", ""),
     }
     times: dict[str, list[float]] = {name: [] for name in warm}
     for _ in range(runs):
@@ -200,13 +209,67 @@ def measure(bench: Bench, runs: int) -> list[Row]:
     pairs = zip(times["`atmos-wrap terraform plan`"], times["bare `terraform plan`"], strict=True)
     times["overhead of `terraform plan`"] = [ours - theirs for ours, theirs in pairs]
     rows = [Row(bench.size, name, "warm", tuple(found)) for name, found in times.items()]
-    for name in ("`atmos-wrap terraform plan`", "`list stacks`", "`describe component`"):
+    for name in (
+        "`atmos-wrap terraform plan`", "`list stacks`", "`describe component`",
+        "`__complete` (stacks)",
+    ):  # fmt: skip
         cold = []
         for _ in range(max(3, runs // 3)):
             bench.forget_index()
             cold.append(warm[name]())
         rows.append(Row(bench.size, name, "cold", tuple(cold)))
     return rows
+
+
+def remember(bench: Bench) -> list[tuple[int, str, int]]:
+    """Return the largest memory of some commands, in bytes; the first of them makes the index."""
+    bench.forget_index()
+    commands = {
+        "`list stacks`, cold": ("list", "stacks"),
+        "`list stacks`": ("list", "stacks"),
+        "`list instances`": ("list", "instances"),
+        "`describe component`": ("describe", "component", "app", "-s", "s0"),
+        "`describe stacks`": ("describe", "stacks", "--format", "json"),
+        "`terraform plan --dry-run`": ("terraform", "plan", "app", "-s", "s0", "--dry-run"),
+    }
+    return [
+        (bench.size, name, peak(bench, [str(BIN / "atmos-wrap"), *argv]))
+        for name, argv in commands.items()
+    ]
+
+
+def peak(bench: Bench, argv: list[str]) -> int:
+    """Run a command in a process group of its own; return the most memory it had, in bytes."""
+    most = 0
+    with subprocess.Popen(
+        argv,
+        env=bench.environment,
+        cwd=bench.repo,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as child:
+        while child.poll() is None:
+            most = max(most, _share(child.pid))
+            time.sleep(0.01)
+    if child.returncode:
+        raise RuntimeError(f"{shlex.join(argv)}: exit {child.returncode}")
+    return most
+
+
+def _share(group: int) -> int:
+    """Return the memory of all processes of a group, in bytes."""
+    total = 0
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            if os.getpgid(int(entry.name)) == group:
+                found = re.search(r"^Pss:\s+(\d+)", (entry / "smaps_rollup").read_text(), re.M)
+                total += int(found[1]) * 1024 if found else 0
+        except OSError:  # it has ended meanwhile
+            continue
+    return total
 
 
 def credential_process(bench: Bench) -> list[str]:
