@@ -85,8 +85,18 @@ def verdict(closure: Closure, world: World) -> Verdict:
     return _changed(closure, store, known)._replace(reason=ignored, watch=watch)
 
 
-def of_stack(closure: Closure, part: Part, world: World) -> Verdict:
-    """Return whether a stack's manifests may change a shell; the repository itself is allowed."""
+def stacks(closure: Closure, world: World) -> Mapping[str, Any]:
+    """Return the digests that were allowed, by stack: for asking of many of them."""
+    return consents.read_map(consents.marks(consents.store_of(world, closure.root)))
+
+
+def of_stack(
+    closure: Closure, part: Part, world: World, known: Mapping[str, Any] | None = None
+) -> Verdict:
+    """Return whether a stack's manifests may change a shell; the repository itself is allowed.
+
+    `known` is what `stacks` gave.
+    """
     store = consents.store_of(world, closure.root)
     marks = consents.marks(store)
     watch = (marks, os.path.dirname(store))
@@ -95,8 +105,7 @@ def of_stack(closure: Closure, part: Part, world: World) -> Verdict:
     if faults:
         paths = tuple(dict.fromkeys(fault.path for fault in faults))
         return Verdict("unsafe", "", (), paths, str(faults[0]), watch, part.stack)
-    known = consents.read_map(marks)
-    accepted = known.get(part.stack)
+    accepted = (consents.read_map(marks) if known is None else known).get(part.stack)
     if isinstance(accepted, list) and part_digest(closure, part) in accepted:
         return Verdict("allowed", "consent", watch=watch, stack=part.stack)
     if _by_prefix(whole, world)[0]:

@@ -254,8 +254,9 @@ def test_a_manifest_that_appears_is_seen_at_the_next_prompt(cli: Cli, repo: Path
     (repo / "stacks/catalog/parts/one.yaml").write_text("vars: {a: 1}\n")
     cli("allow")
     text = said(cli, path.parent)
-    for name in ("catalog/parts", "catalog/parts/one.yaml", "deploy/prod", "deploy/prod/prod.yaml"):
+    for name in ("catalog/parts", "catalog/parts/one.yaml", "deploy/prod"):
         assert f"'{repo}/stacks/{name}' -nt" in text
+    assert "'./prod.yaml' -nt" in text
     assert "/index-" in text
 
 

@@ -131,7 +131,7 @@ def _stacks(
         names = look.stacks()
     except WrapError as error:
         return [], [error.message]
-    left_out = []
+    left_out, known = [], trust.stacks(shown, world)
     for name, paths in names.items():
         try:
             said = look.said(name, paths)
@@ -141,7 +141,7 @@ def _stacks(
             continue
         if said.files:
             part = closure.part(said, config, shown)
-            verdict = trust.of_stack(shown, part, world)
+            verdict = trust.of_stack(shown, part, world, known)
             if before.state != "allowed" and verdict.state == "allowed":
                 verdict = trust.Verdict("unknown", stack=name)
             found.append((part, verdict))

@@ -160,6 +160,24 @@ class Index:
         except (LookupError, ValueError, TypeError, AttributeError):
             return {inputs.ALWAYS}
 
+    def stale(self, below: str) -> bool:
+        """Say whether manifests came or went, or one below a directory changed; True without an index.
+
+        Looks at directories and at that part only: enough to find what is then read itself.
+        """
+        from wrapper.stacks.manifest import EXTENSIONS
+
+        both = self._watch()
+        if both is None:
+            return True
+        part = [
+            (path, known)
+            for path, known in zip(*both, strict=True)
+            if not path.endswith(EXTENSIONS) or (below and path.startswith(below))
+        ]
+        known = array("q", [one for _, one in part])
+        return bool(self._asked() or changes([path for path, _ in part], known))
+
     def manifest(self, path: str, now: int) -> Manifest | None:
         """Return a file as it was parsed, if it and what it includes still carry their stamps."""
         rows = self._rows("SELECT stamp, reads, doc FROM files WHERE path = ?", path)

@@ -86,7 +86,16 @@ class Passive:
         return dict(sorted(found.items()))
 
     def stack(self, name: str) -> Said:
-        """Return what a stack's manifests say. Raises: StackError, ConfigError."""
+        """Return what a stack's manifests say. Raises: StackError, ConfigError.
+
+        The index only says where to look: what is found there must give the stack its name.
+        """
+        index = self.repository.index
+        paths = [] if index.stale("") else index.stacks(name)
+        if paths:
+            found = self.said(name, paths)
+            if all(self._named(tree, name) for tree in found.trees):
+                return found
         paths = self.repository.by_name(name)
         if not paths:
             raise self.repository.unknown(name, "")
@@ -140,10 +149,11 @@ class Passive:
         return sorted(found), broken
 
     def _listings(self, place: str) -> dict[str, Listing]:
-        if self.repository.warm():
+        index = self.repository.index
+        if not index.stale(place + os.sep) or self.repository.warm():
             from wrapper.stacks import build
 
-            stored = self.repository.index.below(place)
+            stored = index.below(place)
             try:
                 return {path: build.restored(one) for path, one in stored.items()}
             except (ValueError, TypeError):
