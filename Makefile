@@ -65,6 +65,7 @@ bench: $(READY) | terraform ## measure start-up and overhead
 	$(BIN)/python -m tests.bench.completion
 
 fuzz: $(READY) ## a million broken inputs
+	FUZZ_EXAMPLES=300 $(BIN)/pytest -q -n $(TEST_JOBS) --timeout 0 tests/unit/stacks/test_laws.py
 	$(BIN)/python -m tests.fuzz
 
 conformance: $(READY) ## compare with the recorded behaviour of Atmos
