@@ -308,3 +308,26 @@ def test_the_hook_of_the_shell_around_is_printed_and_one_of_another_version_is_t
     )
     printed = typist.type(change, "atmos-wrap hook --check")
     assert re.search(r"! hook +of another version", printed)
+
+
+def test_what_comes_after_ours_in_a_text_of_commands_gets_the_status(
+    machine: Machine, opened: Opened, tmp_path: Path
+) -> None:
+    typist = opened("bash")
+    typist.type(LOAD["bash"], f"PROMPT_COMMAND='_atmos_wrap_hook; echo $? >> {tmp_path}/seen'")
+    typist.type(f"cd {machine.repo}", "(exit 7)")
+    assert "7" in (tmp_path / "seen").read_text().split()
+
+
+@SHELLS
+def test_a_pin_that_appears_is_seen_at_the_next_prompt(
+    machine: Machine, opened: Opened, shell: str
+) -> None:
+    place = machine.repo / f"pinned-by-{shell}"
+    place.mkdir()
+    typist = opened(shell)
+    typist.type(LOAD[shell], f"cd {place}")
+    assert _value(typist, "AWS_PROFILE") == "outer"
+    printed = typist.type(f"echo 'identity: other' > {place}/.atmos-wrap.yaml", "true")
+    assert "has changed since you allowed it" in printed
+    assert _value(typist, "AWS_PROFILE") == "foreign profile"
