@@ -81,6 +81,16 @@ def _make_dirs(path: str) -> None:
             raise
 
 
+def owns(directory: str) -> bool:
+    """Say whether a directory, or where it would be made, is ours: with `sudo -E` it is not."""
+    while not os.path.lexists(directory) and directory != os.path.dirname(directory):
+        directory = os.path.dirname(directory)
+    try:
+        return os.stat(directory).st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
 def check_own(directories: Iterable[str]) -> None:
     """Refuse directories in which somebody else could put or swap files of ours.
 
@@ -122,9 +132,13 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
 def write_cache(path: str, data: bytes) -> None:
     """Write a file of CACHE, without waiting for the disk: readers see the old content or the new.
 
-    After a loss of power it may be empty or torn: whoever reads it must notice. Raises: StoreError.
+    After a loss of power it may be empty or torn: whoever reads it must notice.
+    Raises: StoreError; also for root in somebody else's home, as with `sudo -E`.
     """
-    make_private_dir(os.path.dirname(path))
+    directory = os.path.dirname(path)
+    if os.geteuid() == 0 and not owns(directory):
+        raise StoreError(f"{directory} is not root's: nothing is written there")
+    make_private_dir(directory)
     _replace(path, data, 0o600, durable=False)
 
 

@@ -149,6 +149,20 @@ def test_editing_the_configuration_is_seen_at_the_next_prompt(
     assert shell.environment()["AWS_PROFILE"] == "renamed"
 
 
+def test_an_older_file_put_in_the_place_of_the_configuration_is_seen(
+    opened: Open, repositories: Path
+) -> None:
+    path = repositories / "atmos.yaml"
+    older = repositories.parent / "older.yaml"
+    older.write_text(path.read_text().replace("outer:", "renamed:"))
+    os.utime(older, (1, 1))
+    shell = opened()
+    shell.run(f"cd {repositories}")
+    assert shell.environment()["AWS_PROFILE"] == "outer"
+    os.rename(older, path)
+    assert "has changed since you allowed it" in shell.run("true")
+
+
 def test_a_deleted_directory_gives_back(opened: Open, repositories: Path) -> None:
     shell = opened()
     before = shell.environment()

@@ -69,16 +69,6 @@ def text(answer: Answer, shell: str, stamp: str, directory: str = "") -> str:
     return code.of(answer, shell, stamp, directory)
 
 
-def _own(directory: str) -> bool:
-    """Say whether a directory, or where it would be made, is ours: with `sudo -E` it is not."""
-    while not os.path.lexists(directory) and directory != os.path.dirname(directory):
-        directory = os.path.dirname(directory)
-    try:
-        return os.stat(directory).st_uid == os.geteuid()
-    except OSError:
-        return False
-
-
 def keep(answer: Answer, shell: str, directory: str, environ: Mapping[str, str], at: float) -> str:
     """Keep an answer for the next time; return the text. `at` is when reading for it began.
 
@@ -87,7 +77,7 @@ def keep(answer: Answer, shell: str, directory: str, environ: Mapping[str, str],
     stamp = place(environ, shell, directory)
     if not directory.startswith("/") or "/../" in f"{directory}/":
         return text(answer, shell, "")
-    if not _own(os.path.dirname(home(environ, shell))):
+    if not files.owns(os.path.dirname(home(environ, shell))):
         return text(answer, shell, "")
     found = text(answer, shell, stamp, directory)
     try:

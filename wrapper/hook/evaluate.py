@@ -149,7 +149,7 @@ def answer(view: View, world: World) -> Answer:
             say=said,
             asked=asked(world.environ),
         )
-    watch = _watched(view, world)
+    watch = _watched(view)
     values: dict[str, str] = {}
     unset: frozenset[str] = frozenset()
     absent = list(_marks(directory, view.root))
@@ -184,7 +184,7 @@ def _prefixes(view: View) -> tuple[str, ...]:
     return SCRUB["aws"].prefixes if cloud else ()
 
 
-def _watched(view: View, world: World) -> list[str]:
+def _watched(view: View) -> list[str]:
     """Return the files that took part, and the directories in which others could appear."""
     assert view.closure is not None
     found = list(view.closure.files)
@@ -192,7 +192,8 @@ def _watched(view: View, world: World) -> list[str]:
         found.append(view.pin.path)
     if view.verdict is not None:
         found += view.verdict.watch
-    around = {os.path.dirname(path) for path in found} - {world.cwd}
+    # Also the working directory, if a file of it counts: `mv` puts an older one in its place.
+    around = {os.path.dirname(path) for path in found}
     return [*found, *sorted(around), *(view.found.files if view.found is not None else ())]
 
 
