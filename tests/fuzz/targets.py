@@ -6,6 +6,7 @@ not proper, a report. Proper is a value, or an error of ours.
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import random
@@ -128,7 +129,9 @@ def templating(chance: random.Random, scratch: Path) -> Answer:
     if chance.random() < 0.3:
         text = _mutated(chance, text.encode()).decode("utf-8", "replace")
     try:
-        template.render(text, DATA, what="x", strict=chance.random() < 0.5)
+        data = copy.deepcopy(DATA)
+        template.render(text, data, what="x", strict=chance.random() < 0.5)
+        template.render("{{ .vars }}", data, what="x")  # functions such as `set` change it
     except WrapError:
         pass
     except Exception as error:  # noqa: BLE001

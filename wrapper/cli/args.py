@@ -308,9 +308,10 @@ def enter(given: Globals, world: World) -> World:
     target = os.path.normpath(os.path.join(world.cwd, os.path.expanduser(wanted)))
     try:
         os.chdir(target)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        reason = getattr(error, "strerror", error)
         raise UsageError(
-            f"cannot change to the directory {target}: {error.strerror}",
+            f"cannot change to the directory {target}: {reason}",
             hint="see --chdir and ATMOS_CHDIR",
         ) from error
     environ["PWD"] = target

@@ -79,7 +79,11 @@ def render(
             if strict:
                 raise _missing(what, path, at)
             return NO_VALUE
-        found = go_text(value)
+        try:
+            found = go_text(value)
+        except RecursionError:  # `set` can put a map into itself
+            message = f"{what}: .{'.'.join(path)} contains itself"
+            raise StackError(message, at=at) from None
         length += len(found)
         if length > LIMIT:
             raise StackError(f"{what}: the text becomes longer than {LIMIT >> 20} Mi", at=at)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wrapper import world
 from wrapper.auth import Setting
 from wrapper.cli import args, terraform_args
 from wrapper.errors import UsageError
@@ -263,3 +264,9 @@ def test_no_argument_list_is_a_fault(argv: list[str]) -> None:
         args.split_globals(argv)
     with contextlib.suppress(UsageError):
         assert terraform_args.split(["terraform", *argv], {}).given.overrides == {}
+
+
+def test_a_directory_that_no_path_can_name_is_refused() -> None:
+    given, _ = args.split_globals(["-C", "\0", "list", "stacks"])
+    with pytest.raises(UsageError, match="cannot change to the directory"):
+        args.enter(given, world.real())

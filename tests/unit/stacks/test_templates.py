@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wrapper.errors import StackError
-from wrapper.stacks import gotemplate
+from wrapper.stacks import gotemplate, template
 
 from .conftest import ATMOS, Repo
 
@@ -191,3 +191,10 @@ def test_a_variable_in_locals_decides_a_condition(repo: Repo) -> None:
         root="locals: {n: !env NUMBER, name: '{{ if .locals.n }}pr{{ .locals.n }}{{ else }}main{{ end }}'}\n",
     )
     assert variables(repo) == {"x": "main"}
+
+
+def test_a_value_that_a_template_put_into_itself_is_an_error() -> None:
+    data: dict[str, Any] = {"m": {}}
+    template.render('{{ $_ := set .m "m" .m }}', data, what="x")
+    with pytest.raises(StackError, match=r"\.m contains itself"):
+        template.render("{{ .m }}", data, what="x")
