@@ -3,6 +3,7 @@
 # Every name here begins with _atmos_wrap: a `readonly` variable of the user's must not stop us.
 
 # Loaded again: what the one before has set is given back by its own rules.
+# shellcheck disable=SC2218 # it is the older text's own
 ! builtin declare -F _atmos_wrap_leave >/dev/null || _atmos_wrap_leave
 _atmos_wrap_python='@PYTHON@'
 _atmos_wrap_texts='@TEXTS@'
