@@ -69,6 +69,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     root = tmp_path_factory.mktemp("moves")
     for name in ("bin", "home", "tmp"):
         (root / name).mkdir()
+    # Else the first fish writes some hundred files in the background.
+    (root / "home/.local/share/fish/generated_completions").mkdir(parents=True)
     environment = {
         "HOME": str(root / "home"),
         "PATH": f"{root / 'bin'}{os.pathsep}{os.defpath}",
