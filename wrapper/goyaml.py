@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+
+from wrapper.typed import Any
 
 # What a YAML reader, old or new, takes for something else than text.
 _WORDS = frozenset(

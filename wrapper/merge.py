@@ -6,7 +6,8 @@ Source: reference/atmos-stacks.md 3.7.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+
+from wrapper.typed import Any, NamedTuple
 
 STRATEGIES = ("replace", "append", "merge")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from wrapper.errors import ConfigError
+from wrapper.typed import NamedTuple
 
 _LIMIT = 1 << 20
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, NoReturn, Self
 
 from wrapper.errors import ToolMissing, UsageError, WrapError
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping, Sequence
     from types import FrameType
+    from typing import IO, NoReturn, Self
 
 
 class Child(NamedTuple):

@@ -9,12 +9,12 @@ import binascii
 import math
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import yaml
 
 from wrapper.errors import ConfigError, Location
 from wrapper.merge import UNSET, Append, deep_merge
+from wrapper.typed import Any, NamedTuple
 from wrapper.yamlnodes import MAX_DEPTH, compose
 
 Path = tuple[str | int, ...]

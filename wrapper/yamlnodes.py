@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import yaml
 
 from wrapper.errors import ConfigError, Location
+from wrapper.typed import Any
 
 MAX_DEPTH = 200
 # A node with its marks takes 400 bytes: so many fit into the memory of any machine, and into a second.

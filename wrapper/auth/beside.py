@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from wrapper.auth import provisioned, rules
 from wrapper.auth.lookup import truth
 from wrapper.auth.model import Entry
+from wrapper.typed import Any
 from wrapper.world import World
 
 

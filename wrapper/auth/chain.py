@@ -6,13 +6,13 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from wrapper import files, sha256, ui
 from wrapper.auth import kinds, references, rules, sessions
 from wrapper.auth.lookup import follow
 from wrapper.auth.model import NOT_SIGNED, USED, Auth, Credential, Entry, Link
 from wrapper.errors import AuthError, ConfigError, Location, NeedsLogin, Problems, WrapError
+from wrapper.typed import Any
 from wrapper.world import World
 
 # Part of every session key: a new meaning of the inputs is a new version.

@@ -10,11 +10,11 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from wrapper import files, sha256
 from wrapper.auth import sessions
 from wrapper.errors import NeedsLogin, UsageError, WrapError
+from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.auth.model import Auth, Credential

@@ -9,11 +9,16 @@ import base64
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
 
 from wrapper import files, sha256
 from wrapper.errors import ConfigError, NeedsLogin, StoreError
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 from wrapper.world import World
+
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
 
 VERSION = 1
 TYPES = ("system", "file", "memory")

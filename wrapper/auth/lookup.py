@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from wrapper.auth.kinds import STANDALONE
 from wrapper.auth.model import Auth, Entry
 from wrapper.auth.places import Places
 from wrapper.errors import ConfigError, WrapError, near
+from wrapper.typed import Any
 
 _TRUTH = {
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 from wrapper.errors import Location, WrapError
 from wrapper.merge import Layer
+from wrapper.typed import Any, NamedTuple
 
 # Stands for "let me choose" where a name is expected (`--identity` without a value).
 SELECT = "__SELECT__"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from wrapper import files
 from wrapper.auth import beside, defaults, provisioned, realms, references, rules
@@ -13,6 +12,7 @@ from wrapper.auth.model import CHECKED, FATAL, USED, Auth, Entry, Problem
 from wrapper.auth.places import Places
 from wrapper.errors import ConfigError, Location, WrapError, near
 from wrapper.merge import Layer, deep_merge
+from wrapper.typed import Any
 from wrapper.world import World
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from wrapper.errors import Location
 from wrapper.merge import Layer
+from wrapper.typed import Any
 
 
 class Places:

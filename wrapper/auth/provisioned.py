@@ -10,13 +10,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper import files, ui
 from wrapper.auth import sessions
 from wrapper.auth.lookup import truth
 from wrapper.errors import AuthError
 from wrapper.merge import deep_merge
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 from wrapper.world import World
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from wrapper import sha256
+from wrapper.typed import Any
 
 
 def of(

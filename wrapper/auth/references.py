@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+
+from wrapper.typed import Any, NamedTuple
 
 _FUNCTION = re.compile(r"!(?:exec|include|store|terraform|template|aws|random|unset)[\w.]*")
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
 
 from wrapper.auth.kinds import STANDALONE
 from wrapper.auth.model import CHECKED, FATAL, USED, Entry
+from wrapper.typed import Any, NamedTuple
 
 
 class Finding(NamedTuple):

@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeGuard
 
 from wrapper import files
 from wrapper.auth.model import Credential
+from wrapper.typed import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 VERSION = 1
 # A session is used again while it lives longer than this, or than a quarter of its whole life.

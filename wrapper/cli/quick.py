@@ -6,9 +6,9 @@ Whatever is not plainly one of these forms is left to Typer, which also tells wh
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from wrapper.cli.session import Session
+from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.cli.args import Globals

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from wrapper.cli import args, terraform_args
 from wrapper.cli.args import Globals
 from wrapper.errors import UsageError
 from wrapper.terraform.invocation import Invocation
+from wrapper.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wrapper.world import World

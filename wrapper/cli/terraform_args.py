@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from wrapper.cli import args, terraform_bulk
 from wrapper.cli.args import Flag, Found, Globals
 from wrapper.errors import UsageError, near
 from wrapper.terraform.invocation import Invocation
+from wrapper.typed import NamedTuple
 
 SUBCOMMANDS = (
     "apply clean console deploy destroy fmt force-unlock generate get graph import init login "

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from wrapper.cli import args
 from wrapper.cli.args import Flag
 from wrapper.errors import UsageError, near
 from wrapper.terraform.invocation import Bulk, Invocation
+from wrapper.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wrapper.stacks.baseline import Against

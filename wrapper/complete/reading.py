@@ -8,10 +8,10 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, KeysView, Mapping
-from typing import TYPE_CHECKING, Any
 
 from wrapper.complete import stored
 from wrapper.errors import StoreError, WrapError
+from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.complete.place import Place

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.config import basepath, defaults, files, functions, identities, personal, profiles
 from wrapper.config.identities import Part
@@ -12,6 +11,7 @@ from wrapper.config.schema import checked, fold, known_auth
 from wrapper.errors import ConfigError, Location
 from wrapper.files import atmos_dir
 from wrapper.merge import Layer, deep_merge, prune
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.world import World

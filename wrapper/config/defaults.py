@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from wrapper.errors import ConfigError
+from wrapper.typed import Any
 
 # Source: reference/atmos-stacks.md 1.4.
 ALWAYS: Mapping[str, Any] = {

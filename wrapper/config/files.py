@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from wrapper.errors import ConfigError
 from wrapper.remote import is_remote
+from wrapper.typed import Any, NamedTuple
 
 SYSTEM_DIR = "/usr/local/etc/atmos"
 _NAMES = ("atmos.yaml", "atmos.yml")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, NamedTuple
 
 from wrapper import sha256
 from wrapper.errors import ConfigError, Location
+from wrapper.typed import Any, NamedTuple
 
 SUPPORTED = (
     *("!env", "!exec", "!include", "!include.raw", "!repo-root", "!cwd", "!random"),

@@ -8,10 +8,10 @@ Source: reference/atmos-stacks.md 1.8, and the deviation that the design names.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 from wrapper.errors import ConfigError
 from wrapper.merge import Layer, deep_merge, prune
+from wrapper.typed import Any, NamedTuple
 
 
 class Part(NamedTuple):

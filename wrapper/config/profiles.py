@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 from wrapper.config.files import yaml_below
 from wrapper.errors import ConfigError, UsageError, near
+from wrapper.typed import Any, NamedTuple
 
 PICK = "__SELECT__"
 

@@ -6,10 +6,10 @@ Source: reference/atmos-stacks.md 1.8, reference/atmos-auth.md 1.1 to 1.4.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from wrapper.errors import ConfigError, Location
 from wrapper.merge import UNSET
+from wrapper.typed import Any
 
 # Maps whose keys are names, with the fields that an entry may have.
 AUTH_NAMED: Mapping[str, tuple[str, ...]] = {

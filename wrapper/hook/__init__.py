@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from wrapper.errors import UsageError
+from wrapper.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wrapper.hook.evaluate import View

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from wrapper import files
 from wrapper.errors import StoreError, UsageError
 from wrapper.hook import code
+from wrapper.typed import NamedTuple
 
 SHELLS = ("bash", "zsh", "fish")
 NAME = "=env"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
 from wrapper.errors import WrapError
 from wrapper.hook.answer import INPUTS, Answer, asked
 from wrapper.hook.pin import Pin
+from wrapper.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.auth import Auth

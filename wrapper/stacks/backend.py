@@ -6,10 +6,10 @@ A wrong derived value shows an empty state. Source: reference/atmos-stacks.md 3.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from wrapper.errors import StackError
 from wrapper.merge import deep_merge
+from wrapper.typed import Any, NamedTuple
 
 
 class Backend(NamedTuple):

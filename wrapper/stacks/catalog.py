@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from wrapper.errors import WrapError
 from wrapper.stacks import globs, names, sections, template
 from wrapper.stacks.imports import TYPES, Tree
 from wrapper.stacks.manifest import EXTENSIONS, Manifest
 from wrapper.stacks.settings import Settings
+from wrapper.typed import Any, NamedTuple
 
 
 class Row(NamedTuple):

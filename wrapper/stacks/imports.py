@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.errors import Location, StackError, WrapError
 from wrapper.merge import deep_merge, merge_all
@@ -12,6 +11,7 @@ from wrapper.remote import is_remote
 from wrapper.stacks import globs, inputs, paths
 from wrapper.stacks.manifest import Manifest, is_template, read_bytes
 from wrapper.stacks.settings import Settings
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.world import World

@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper import __version__
 from wrapper.stacks.manifest import Manifest, decode
 from wrapper.stacks.settings import Settings
 from wrapper.stacks.stamps import ABSENT, UNSURE, changes, stamp
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import sqlite3

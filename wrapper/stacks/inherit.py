@@ -6,9 +6,9 @@ Source: reference/atmos-stacks.md 3.9.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from wrapper.errors import StackError, near
+from wrapper.typed import Any, NamedTuple
 
 # Deeper than anybody's components, and well within the interpreter's stack.
 _DEPTH = 100

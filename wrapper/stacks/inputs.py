@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+
+from wrapper.typed import Any
 
 ALWAYS = "$"
 _open: list[set[str]] = []

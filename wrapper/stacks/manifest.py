@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any, NamedTuple
 
 from wrapper.errors import Location, StackError, WrapError
 from wrapper.merge import UNSET, Append
+from wrapper.typed import Any, NamedTuple
 
 # Tags that stay text until a component is evaluated. Source: reference/atmos-stacks.md 3.10.
 FUNCTIONS = frozenset(

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
 from wrapper.stacks import template
 from wrapper.stacks.settings import Settings
+from wrapper.typed import Any
 
 TOKENS = ("namespace", "tenant", "environment", "stage")
 CONTEXT = (*TOKENS, "region")

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.errors import Location, StackError
 from wrapper.merge import Append
 from wrapper.stacks import template
 from wrapper.stacks.manifest import Manifest, is_template, parse, read_bytes
 from wrapper.stacks.settings import Settings, truth
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.stacks.imports import Entry

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from wrapper.errors import StackError, WrapError, near
 from wrapper.stacks import names
@@ -11,6 +10,7 @@ from wrapper.stacks.imports import TYPES, Entry, Loader
 from wrapper.stacks.index import Index
 from wrapper.stacks.settings import Settings
 from wrapper.stacks.stamps import stamp
+from wrapper.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wrapper.config import Config

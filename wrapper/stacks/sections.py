@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from wrapper.errors import StackError, near
 from wrapper.merge import Append, deep_merge, merge_all, prune
@@ -15,6 +14,7 @@ from wrapper.stacks import backend
 from wrapper.stacks.imports import Tree, place
 from wrapper.stacks.inherit import Bases, bases_of, legacy_root, metadata_component
 from wrapper.stacks.settings import Settings, known_strategy
+from wrapper.typed import Any, NamedTuple
 
 # Sections that are merged global, type, bases, component, overrides; which of these count.
 _ALL = ("global", "type", "bases", "component", "overrides")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from wrapper.errors import Location, StackError
+from wrapper.typed import Any
 
 _FIELD = re.compile(r"\{\{(-?)\s*((?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*(-?)\}\}")
 NO_VALUE = "<no value>"

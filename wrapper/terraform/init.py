@@ -6,9 +6,9 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from wrapper.terraform.environment import cli_config
+from wrapper.typed import Any
 
 # Beside Terraform's own files: deleting the data directory, or naming another one, means init.
 FINGERPRINT = "atmos-wrap.json"

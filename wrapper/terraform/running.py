@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import IO, TYPE_CHECKING, NamedTuple
 
 from wrapper import files as storage
 from wrapper import process, ui
 from wrapper.terraform import init, turn, workspace
+from wrapper.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import IO
 
     from wrapper.process import Child
     from wrapper.stacks import Component

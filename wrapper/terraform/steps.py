@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
 
 from wrapper.errors import ConfigError, StackError, ToolMissing, UsageError
 from wrapper.process import Child, find
 from wrapper.terraform import files, init, workspace
 from wrapper.terraform.environment import environment
+from wrapper.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.config import Config

@@ -14,10 +14,10 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from wrapper.errors import Interrupted, StoreError
 from wrapper.files import make_private_dir, open_lock, state_dir
+from wrapper.typed import NamedTuple
 
 _PAUSE = 0.1
 # How `struct flock` lies in memory, and where the pid stands in it.

@@ -7,14 +7,18 @@ implementation; it is imported only when its kind is used.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from wrapper.errors import AuthError
+from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from wrapper.auth.model import Credential, Entry
     from wrapper.env import EnvDelta
     from wrapper.world import World
+else:
+    Protocol = object
 
 
 class Kind(Protocol):
@@ -116,4 +120,6 @@ def module(entry: Entry) -> Kind:
         )
     import importlib
 
-    return cast(Kind, importlib.import_module(f"wrapper.auth.kinds.{name}"))
+    module: Any = importlib.import_module(f"wrapper.auth.kinds.{name}")
+    kind: Kind = module
+    return kind

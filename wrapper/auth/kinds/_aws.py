@@ -7,12 +7,12 @@ import re
 import threading
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from wrapper.auth.kinds import _bounds
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError
+from wrapper.typed import Any
 from wrapper.world import World
 
 DEFAULT_REGION = "us-east-1"

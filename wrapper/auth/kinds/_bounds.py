@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
 
 from wrapper import ui
+from wrapper.typed import Any, NamedTuple
 from wrapper.world import World
 
 # Seconds for the answer to one try; who sits behind a slow line may want more.

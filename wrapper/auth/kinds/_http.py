@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from wrapper.auth.kinds import _aws, _bounds
 from wrapper.errors import AuthError
+from wrapper.typed import Any
 from wrapper.world import World
 
 # Tries of one request, and the seconds (twice as many each time) between them.

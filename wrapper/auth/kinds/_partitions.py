@@ -6,9 +6,9 @@ Source: botocore's `partitions.json` and the rules of its `signin` endpoints.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from wrapper.errors import ConfigError
+from wrapper.typed import NamedTuple
 
 
 class Partition(NamedTuple):

@@ -13,7 +13,6 @@ import secrets
 import select
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from wrapper import files, ui
@@ -21,6 +20,7 @@ from wrapper.auth import sessions
 from wrapper.auth.kinds import _aws, _http, _loopback, _partitions
 from wrapper.auth.model import Credential
 from wrapper.errors import AuthError, NeedsLogin
+from wrapper.typed import Any, NamedTuple
 from wrapper.world import World
 
 CLIENT = "arn:aws:signin:::devtools/same-device"

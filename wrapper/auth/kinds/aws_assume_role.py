@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from wrapper import ui
 from wrapper.auth.kinds import _aws, _mfa, _partitions
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError, ConfigError
+from wrapper.typed import Any, NamedTuple
 from wrapper.world import World
 
 

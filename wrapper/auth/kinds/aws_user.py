@@ -6,7 +6,6 @@ Source: reference/atmos-auth.md 4.4.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper import ui
 from wrapper.auth import keyring
@@ -16,6 +15,7 @@ from wrapper.auth.model import Credential
 from wrapper.auth.references import Secret
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError, ConfigError, NeedsLogin
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 from wrapper.world import World
 
 if TYPE_CHECKING:
