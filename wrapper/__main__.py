@@ -95,9 +95,16 @@ def _printed(code: int, world: outside.World) -> int:
 
 def _unwritten(fault: OSError, world: outside.World) -> int:
     """Tell of output that could not be written, else of a fault of ours."""
+    import errno
+
+    # A stream forgets what it could not write. Faults of files have a name, or are told elsewhere.
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+    lost = fault.filename is None and fault.errno in full
     try:
         world.stdout.flush()
     except OSError:
+        lost = True
+    if lost:
         from wrapper import ui
         from wrapper.errors import StoreError
 

@@ -9,9 +9,9 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from wrapper.errors import StoreError
+from wrapper.typed import TYPE_CHECKING
 from wrapper.world import home_dir
 
 if TYPE_CHECKING:
@@ -127,6 +127,27 @@ def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
     make_private_dir(os.path.dirname(path))
     _sweep(path)
     _replace(path, data, mode, durable=True)
+
+
+def write_named(cwd: str, name: str, data: bytes, mode: int | None = None) -> None:
+    """Write to what the user named for output: a file as a whole, into a pipe or a device.
+
+    Links are followed. `mode` None: that of the file which is there, else 0644. Raises: StoreError.
+    """
+    given = os.path.join(cwd, name)
+    try:
+        if given.startswith(("/dev/", "/proc/")) or os.path.exists(given) > os.path.isfile(given):
+            # Such as /dev/stdout, which may be a file that holds more: nothing of it is cut off.
+            with open(given, "ab", buffering=0) as stream:
+                stream.write(data)
+            return
+        path = os.path.realpath(given)
+        make_private_dir(os.path.dirname(path))
+        if mode is None:
+            mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else 0o644
+        _replace(path, data, mode, durable=False)
+    except OSError as error:
+        raise StoreError(f"cannot write {name}: {error.strerror}") from error
 
 
 def write_cache(path: str, data: bytes) -> None:

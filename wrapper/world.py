@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TextIO
+
+from wrapper.typed import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 
 class World(NamedTuple):
@@ -93,6 +98,7 @@ def home_dir(environ: Mapping[str, str]) -> str:
 def real() -> World:
     """Return the machine as this process sees it."""
     _open_closed_streams()
+    _write_utf8()
     return World(
         environ=_environ(),
         cwd=_cwd(),
@@ -143,6 +149,16 @@ def _open_closed_streams() -> None:
                 os.dup2(opened, descriptor)
                 os.close(opened)
             setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8", closefd=False))
+
+
+def _write_utf8() -> None:
+    """Let data go to stdout as UTF-8 in every locale, and names from the disk as their bytes."""
+    out = sys.stdout
+    if isinstance(out, io.TextIOWrapper) and (out.encoding.lower(), out.errors) != _DATA:
+        out.reconfigure(encoding=_DATA[0], errors=_DATA[1])
+
+
+_DATA = ("utf-8", "surrogateescape")
 
 
 def _environ() -> dict[str, str]:

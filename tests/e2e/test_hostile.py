@@ -235,6 +235,28 @@ def test_a_hostile_manifest_is_named_and_stops_only_who_needs_it(cli: Cli, name:
     shutil.rmtree(cli.cwd / "stacks")
 
 
+def test_all_of_them_at_once_do_not_stop_a_plan(cli: Cli, terraform: str) -> None:
+    names = ("aliases", "deep open", "itself", "100 MB of comments", "link to nothing")
+    files: dict[str, str | bytes | Make] = {
+        "atmos.yaml": ATMOS,
+        "stacks/deploy/good.yaml": GOOD,
+        "components/terraform/app/main.tf": 'variable "x" {}\nvariable "stage" {}\noutput "x" { value = var.x }\n',
+    }
+    for number, name in enumerate(names):
+        content = CASES[name].files["stacks/deploy/bad.yaml"]
+        if isinstance(content, str):
+            content = content.replace("deploy/bad", f"deploy/bad{number}")
+        files[f"stacks/deploy/bad{number}.yaml"] = content
+    write(cli.cwd, files)
+    for state in ("cold", "warm"):
+        done = cli("terraform", "plan", "app", "-s", "good")
+        assert (done.exit, "You can apply this plan" in done.stdout) == (0, True), done.stderr
+        for number, name in enumerate(names):
+            said = [line for line in done.stderr.split("\n") if f"bad{number}.yaml" in line]
+            assert any(CASES[name].said in line for line in said), (state, name, done.stderr)
+    (cli.cwd / "stacks/deploy/bad3.yaml").unlink()
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -181,22 +181,46 @@ sys.exit(code)
 """
 
 
-def test_no_other_component_is_merged(cli: Cli) -> None:
-    """Of a stack with a broken component the others are answered; nothing else is even looked at."""
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["describe", "component", "app", "-s", "a"],
+        ["terraform", "plan", "app", "-s", "a", "--dry-run"],
+        ["why", "vars.a", "-c", "app", "-s", "a"],
+        ["list", "stacks"],
+        ["list", "instances"],
+    ],
+    ids=" ".join,
+)
+def test_no_other_component_is_merged(cli: Cli, terraform: str, command: list[str]) -> None:
+    """Counted in the interpreter: of all stacks, with the index cold, stale and warm.
+
+    A broken component of the same stack, and all other stacks, are not even looked at.
+    """
     body = "".join(f"    b{n}: {{metadata: {{inherits: [missing{n}]}}}}\n" for n in range(3))
-    text = "vars: {stage: a}\ncomponents:\n  terraform:\n    app: {vars: {a: 1}}\n" + body
-    write(cli.cwd, {"atmos.yaml": BY_STAGE, "stacks/deploy/a.yaml": text})
-    cli("list", "stacks")
-    done = subprocess.run(
-        [sys.executable, "-c", RESOLVED, "describe", "component", "app", "-s", "a"],
-        env=cli.environment,
-        cwd=cli.cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0
-    assert done.stderr.split("\n")[-2] == "resolved app"
+    broken = f"vars: {{stage: a}}\ncomponents:\n  terraform:\n    app: {{vars: {{a: 1}}}}\n{body}"
+    others = {f"stacks/deploy/s{n}.yaml": f"vars: {{stage: s{n}}}\n{APP}" for n in range(5)}
+    module = {"components/terraform/app/main.tf": 'variable "a" {}\n'}
+    write(cli.cwd, {"atmos.yaml": BY_STAGE, "stacks/deploy/a.yaml": broken} | others | module)
+    wanted = ["app"] if command[0] != "list" else []
+
+    def merged() -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", RESOLVED, *command],
+            env=cli.environment,
+            cwd=cli.cwd,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stderr.split("\n")[-2].split()[1:]
+
+    assert merged() == wanted
+    for name in others:
+        os.utime(cli.cwd / name, ns=(2 * 10**18, 2 * 10**18))
+    assert merged() == wanted
+    assert merged() == wanted
 
 
 RESOLVED = """
@@ -205,7 +229,8 @@ from wrapper.__main__ import main
 found = []
 def look(frame, event, arg):
     if event == "call" and frame.f_code.co_name == "resolve" and "sections" in frame.f_code.co_filename:
-        found.append(str(frame.f_locals.get("name")))
+        if frame.f_locals["only"] == ():  # else just what the name of the stack is made of
+            found.append(frame.f_locals["name"])
 sys.setprofile(look)
 code = main()
 sys.setprofile(None)

@@ -105,6 +105,30 @@ def test_an_unknown_component_is_an_error_with_advice(cli: Cli) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ("list vars app -s nowhere", 78, "error: could not find the stack `nowhere`\nhint: `atmos-wrap list stacks` shows all stacks\n"),
+        ("list vars app -s prode", 78, 'error: could not find the stack `prode`\nhint: did you mean "prod"?\n'),
+        ("list values zzz", 78, "error: could not find the component `zzz` in any stack\nhint: `atmos-wrap list components` shows all components\n"),
+        ("list settings --process-templates=maybe", 64, 'error: "maybe" is neither true nor false\nhint: write it behind =: --flag=false\n'),
+        ("describe stacks -s nowhere -f json", 0, "warning: no component is as -s, --components and --component-types say\n"),
+        ("describe stacks --components ap", 0, "warning: no component is as -s, --components and --component-types say\n"),
+        ("describe stacks --components app --sections none", 0, ""),
+        ("list instances -s nowhere", 0, 'warning: nothing is known of a stack "nowhere"\n'),
+        ("list components -s nowhere -f json", 0, 'warning: nothing is known of a stack "nowhere"\n'),
+        ("list stacks --columns stak", 0, 'warning: nothing in the list has the field "stak"; did you mean "stack"?\n'),
+        ("list instances --columns component,var.name", 0, 'warning: nothing in the list has the field "var.name"; did you mean "vars"?\n'),
+        ("list instances --columns component,vars.tags.cost", 0, ""),
+        ("list profiles", 0, "no profiles are configured\n"),
+    ],
+)  # fmt: skip
+def test_a_name_that_is_wrong_is_told(cli: Cli, arguments: str, code: int, said: str) -> None:
+    done = cli(*arguments.split())
+    assert (done.exit, done.stderr) == (code, said)
+    assert done.exit == 0 or done.stdout == ""
+
+
 def test_dependents_are_nested(cli: Cli) -> None:
     told = cli("describe", "dependents", "net", "-s", "dev")
     dns = {

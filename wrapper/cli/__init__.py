@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
 from wrapper.cli import args
 from wrapper.errors import UsageError, near
+from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.world import World
@@ -118,6 +118,10 @@ def _typer(word: str, rest: list[str], given: args.Globals, world: World) -> int
         raise KeyboardInterrupt from error
     except TyperException as error:
         return _usage(error, world)
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):  # Typer makes exit status 1 of it
+            raise ended.__context__ from None
+        raise
     return code if isinstance(code, int) else 0
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from wrapper.cli import output
+from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.cli.session import Session
@@ -91,8 +91,15 @@ def _with_zero_values(section: dict[str, Any]) -> dict[str, Any]:
 
 
 def truth(text: str) -> bool:
-    """Read a flag's value: everything but a word for no means yes."""
-    return text.strip().lower() not in ("false", "0", "f", "no", "off")
+    """Read a flag's value. Raises: UsageError for a word that is neither yes nor no."""
+    word = text.strip().lower()
+    if word in ("false", "0", "f", "no", "off"):
+        return False
+    if word in ("true", "1", "t", "yes", "on", ""):
+        return True
+    from wrapper.errors import UsageError
+
+    raise UsageError(f'"{text}" is neither true nor false', hint="write it behind =: --flag=false")
 
 
 def split(text: str) -> tuple[str, ...]:

@@ -191,8 +191,25 @@ def write(
     header: bool = False,
 ) -> None:
     """Write items in the format that was asked for. Raises: as `rows`, UsageError for a format."""
+    items = list(items)
     found = rows(items, columns, shape)
+    _warn_of_unknown(session, items, columns)
     output.table(session, found, shape.form, header=header, delimiter=shape.delimiter)
+
+
+def _warn_of_unknown(session: Session, items: Sequence[Item], columns: Sequence[Column]) -> None:
+    """Warn of an empty list of a stack, and of columns that are empty because no item has them."""
+    stack = session.globals.stack
+    if not items and stack:
+        ui.warn(session.world, f'nothing is known of a stack "{stack}"')
+    known = sorted({key for item in items for key in item})
+    for column in columns if items else ():
+        if column.keys and column.keys[0] not in known:
+            told = near(column.keys[0], known)
+            ui.warn(
+                session.world,
+                f'nothing in the list has the field "{column.name}"{f"; {told}" if told else ""}',
+            )
 
 
 def tree(title: str, branches: Mapping[str, Any]) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from wrapper.errors import ConfigError, StackError, UsageError
+from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.cli.session import Session
@@ -72,12 +72,9 @@ def emit_each(
 def put(session: Session, text: str, file: str = "") -> None:
     """Write a text to stdout or to a file. Raises: StoreError."""
     if file:
-        import os
-
         from wrapper import files
 
-        path = os.path.join(session.world.cwd, file)
-        files.write_atomic(path, text.encode(), 0o644)
+        files.write_named(session.world.cwd, file, text.encode("utf-8", "surrogateescape"))
     else:
         session.world.stdout.write(text)
 

@@ -69,6 +69,8 @@ def list_profiles(ctx: typer.Context, form: TableFormat = "table") -> None:
     if form != "table":
         output.emit(session, [_row(profile) for profile in found], form)
         return
+    if not found:
+        ui.note(session.world, "no profiles are configured")
     width = max((len(profile.name) for profile in found), default=0)
     for profile in found:
         mark = "*" if profile.name in config.profiles else " "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -108,7 +108,8 @@ def describe_stacks(
 
         output.emit(session, expressions.run(query, dict(shown)), form, file)
     else:
-        output.emit_each(session, shown, form, file)
+        given = session.globals.stack or components or component_types
+        output.emit_each(session, _counted(session, shown) if given else shown, form, file)
 
 
 def validate_stacks(ctx: typer.Context) -> int:
@@ -128,6 +129,18 @@ def validate_stacks(ctx: typer.Context) -> int:
         raise StackError(f"{len(problems)} problem(s) in the stack manifests")
     session.world.stderr.write("✓ All stacks validated successfully\n")
     return 0
+
+
+def _counted(session: Session, entries: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Yield the entries, and warn when there are none: a name was mistyped."""
+    none = True
+    for entry in entries:
+        none = False
+        yield entry
+    if none:
+        from wrapper import ui
+
+        ui.warn(session.world, "no component is as -s, --components and --component-types say")
 
 
 def _with_sections(stack: Mapping[str, Any], wanted: tuple[str, ...]) -> dict[str, Any]:

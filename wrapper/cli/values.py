@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +13,7 @@ from wrapper.errors import StackError, UsageError, near
 if TYPE_CHECKING:
     from wrapper.cli.session import Session
     from wrapper.stacks import Component
+    from wrapper.stacks.catalog import Row
 
 Name = Annotated[str, typer.Argument(help="the component's name")]
 Maybe = Annotated[str, typer.Argument(help="the component's name; all without")]
@@ -132,14 +133,31 @@ def _sections(
         reader=reader,
     )
     if not found and component:
-        known = sorted({row.component for row in overview.rows(config, world)})
-        where = f" in the stack `{chosen.stack}`" if chosen.stack else " in any stack"
-        if component in known:
-            raise StackError(f"there is no component `{component}`{where} that is not abstract")
-        raise StackError(
-            f"could not find the component `{component}`{where}", hint=near(component, known)
-        )
+        raise _missing(component, chosen.stack or "", overview.rows(config, world))
     return found
+
+
+def _missing(component: str, stack: str, rows: Sequence[Row]) -> StackError:
+    """Return the error for a component that nothing is known of."""
+    from wrapper.stacks import globs
+
+    names = {row.stack or "" for row in rows}
+    if stack and not any(stack == name or globs.matches(stack, name) for name in names):
+        return StackError(
+            f"could not find the stack `{stack}`",
+            hint=near(stack, sorted(names)) or "`atmos-wrap list stacks` shows all stacks",
+        )
+    known = sorted({row.component for row in rows})
+    where = f" in the stack `{stack}`" if stack else " in any stack"
+    if component in known:
+        return StackError(
+            f"there is no component `{component}`{where} that is not abstract",
+            hint="`atmos-wrap list instances` shows where it is; --abstract takes abstract ones too",
+        )
+    return StackError(
+        f"could not find the component `{component}`{where}",
+        hint=near(component, known) or "`atmos-wrap list components` shows all components",
+    )
 
 
 def _write(

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
 
-from wrapper.errors import WrapError
+from wrapper.errors import StackError, WrapError
 from wrapper.stacks import catalog, inputs
 from wrapper.stacks.catalog import Listing, Row
 from wrapper.stacks.imports import Loader
@@ -17,6 +16,7 @@ from wrapper.stacks.index import Index, Stored
 from wrapper.stacks.manifest import EXTENSIONS, Manifest, encode, is_template, parse, read_bytes
 from wrapper.stacks.settings import Settings
 from wrapper.stacks.stamps import sure_stamp
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.world import World
@@ -41,10 +41,20 @@ class NeedsAll(Exception):
 def read_file(path: str, settings: Settings) -> tuple[Manifest, int]:
     """Read and parse one manifest; return it with its stamp. Raises: StackError."""
     now = sure_stamp(path)
-    found = parse(
-        read_bytes(path), path, (settings.stacks_dir, settings.base_path), settings.delimiter
-    )
-    return found, now
+    content = read_bytes(path)
+    key = (path, hash(content), settings.delimiter)
+    if key in _refused:
+        raise _refused[key]
+    roots = (settings.stacks_dir, settings.base_path)
+    try:
+        return parse(content, path, roots, settings.delimiter), now
+    except StackError as error:
+        _refused[key] = error
+        raise
+
+
+# What this process could not parse: to find out a second time takes as long.
+_refused: dict[tuple[str, int, str], StackError] = {}
 
 
 def row_for(path: str, manifest: Manifest, now: int) -> tuple[str, int, str, str]:

@@ -89,7 +89,7 @@ def top_level(directory: str, environ: Mapping[str, str]) -> str:
     try:
         found = ask(directory, ["rev-parse", "--show-toplevel"], environ)
     except Refused as error:
-        hint = None
+        hint = "what differs is read from git: change to a clone of the repository"
         if "work tree" in error.said:
             hint = "this is a bare repository: run it in a working tree (`git worktree add`)"
         raise StackError(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from wrapper import files as storage
 from wrapper.errors import StackError, StoreError, UsageError
 from wrapper.terraform import files, init
+from wrapper.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wrapper.config import Config
@@ -53,8 +53,10 @@ def generate(component: Component, config: Config, invocation: Invocation, world
         path = os.path.join(world.cwd, os.path.expanduser(invocation.file))
     if invocation.dry_run:
         world.stdout.write(f"# write {path}\n")
-        return 0
-    storage.write_if_changed(path, data)
+    elif invocation.file:
+        storage.write_named(world.cwd, path, data, 0o600)
+    else:
+        storage.write_if_changed(path, data)
     return 0
 
 
