@@ -6,6 +6,7 @@
 # shellcheck disable=SC2218 # it is the older text's own
 ! builtin declare -F _atmos_wrap_leave >/dev/null || _atmos_wrap_leave
 _atmos_wrap_python='@PYTHON@'
+_atmos_wrap_start='@START@'
 _atmos_wrap_texts='@TEXTS@'
 _atmos_wrap_form='@FORM@'
 # shellcheck disable=SC2034 # for programs
@@ -116,7 +117,7 @@ _atmos_wrap_inside() {
 # Ask for this directory. Where that fails, it is asked again when something else is wished.
 _atmos_wrap_ask() {
 	builtin local _atmos_wrap_text _atmos_wrap_failed=0
-	_atmos_wrap_text=$("$_atmos_wrap_python" -E -P -m wrapper hook-env bash "$PWD" "$_atmos_wrap_form") || _atmos_wrap_failed=$?
+	_atmos_wrap_text=$("$_atmos_wrap_python" -I -S -c "$_atmos_wrap_start" hook-env bash "$PWD" "$_atmos_wrap_form") || _atmos_wrap_failed=$?
 	if ((_atmos_wrap_failed == 0)); then
 		builtin eval "$_atmos_wrap_text"
 		builtin return

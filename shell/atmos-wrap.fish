@@ -4,6 +4,7 @@
 # Loaded again: what the one before has set is given back by its own rules.
 functions -q _atmos_wrap_leave; and _atmos_wrap_leave
 set -g _atmos_wrap_python '@PYTHON@'
+set -g _atmos_wrap_start '@START@'
 set -g _atmos_wrap_texts '@TEXTS@'
 set -g _atmos_wrap_form '@FORM@'
 set -gx ATMOS_WRAP_HOOK 'fish:'$fish_pid':@VERSION@'
@@ -97,7 +98,7 @@ end
 
 # Ask for this directory. Where that fails, it is asked again when something else is wished.
 function _atmos_wrap_ask
-    set -l _atmos_wrap_text ($_atmos_wrap_python -E -P -m wrapper hook-env fish $PWD $_atmos_wrap_form | builtin string collect)
+    set -l _atmos_wrap_text ($_atmos_wrap_python -I -S -c $_atmos_wrap_start hook-env fish $PWD $_atmos_wrap_form | builtin string collect)
     set -l _atmos_wrap_failed $pipestatus[1]
     if builtin test $_atmos_wrap_failed -eq 0
         eval $_atmos_wrap_text

@@ -5,7 +5,7 @@
 
 # Loaded again: what the one before has set is given back by its own rules.
 ((!$+functions[_atmos_wrap_leave])) || _atmos_wrap_leave
-typeset -g _atmos_wrap_python='@PYTHON@' _atmos_wrap_texts='@TEXTS@' _atmos_wrap_form='@FORM@'
+typeset -g _atmos_wrap_python='@PYTHON@' _atmos_wrap_start='@START@' _atmos_wrap_texts='@TEXTS@' _atmos_wrap_form='@FORM@'
 builtin export ATMOS_WRAP_HOOK='zsh:'$$':@VERSION@'
 # The directory and the wishes that the answer is for, and of which kind it is.
 typeset -g _atmos_wrap_holds= _atmos_wrap_kind= _atmos_wrap_off= _atmos_wrap_said= _atmos_wrap_adopted=
@@ -83,7 +83,7 @@ _atmos_wrap_inside() {
 _atmos_wrap_ask() {
   local _atmos_wrap_text
   integer _atmos_wrap_failed=0
-  _atmos_wrap_text=$("$_atmos_wrap_python" -E -P -m wrapper hook-env zsh "$PWD" "$_atmos_wrap_form") || _atmos_wrap_failed=$?
+  _atmos_wrap_text=$("$_atmos_wrap_python" -I -S -c "$_atmos_wrap_start" hook-env zsh "$PWD" "$_atmos_wrap_form") || _atmos_wrap_failed=$?
   if ((!_atmos_wrap_failed)); then
     builtin eval "$_atmos_wrap_text"
     return
