@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from wrapper import run, ui
 from wrapper.errors import Interrupted, Problems, UsageError, WrapError
@@ -12,6 +11,7 @@ from wrapper.stacks.several import Several, Wanted
 from wrapper.terraform import graph
 from wrapper.terraform.invocation import Bulk, Invocation
 from wrapper.terraform.outcome import Ended, exit_code, summary
+from wrapper.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wrapper.auth import Setting

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from wrapper.errors import Location
 from wrapper.merge import UNSET, Append
+from wrapper.typed import Any, NamedTuple
 
 Keys = tuple[str, ...]
 

@@ -30,7 +30,9 @@ NEVER = {
     "azure", "boto3", "botocore", "cryptography", "google", "gotpl", "keyring", "playwright", "questionary",
     "requests", "rich", "shellingham", "typer", "wcmatch", "click",
 }  # fmt: skip
-SLOW = {"asyncio", "dataclasses", "http", "inspect", "pathlib", "subprocess", "tempfile", "urllib"}
+SLOW = {
+    "asyncio", "dataclasses", "http", "inspect", "pathlib", "subprocess", "tempfile", "typing", "urllib",
+}  # fmt: skip
 
 
 def _loaded(cli: Cli, tmp_path: Path, *argv: str) -> set[str]:

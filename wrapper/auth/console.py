@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import NamedTuple
 from urllib.parse import urlencode
 
 from wrapper.auth.model import Credential, Entry
 from wrapper.errors import AuthError, UsageError, near
+from wrapper.typed import NamedTuple
 from wrapper.world import World
 
 SHORTEST, LONGEST = 900.0, 43_200.0

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
 
 from wrapper.auth import rules
 from wrapper.auth.lookup import follow, truth
 from wrapper.auth.model import Auth, Entry
 from wrapper.auth.references import Secret
 from wrapper.errors import UsageError, WrapError
+from wrapper.typed import Any, NamedTuple
 
 NOTHING = "No providers or identities configured."
 _TITLE = " Authentication Configuration"

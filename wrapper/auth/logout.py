@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from wrapper import files
 from wrapper.auth import kinds, sessions
 from wrapper.auth.lookup import follow
 from wrapper.auth.model import Auth, Entry
+from wrapper.typed import NamedTuple
 from wrapper.world import World
 
 

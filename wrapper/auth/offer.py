@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from wrapper import files, ui
 from wrapper.auth import sessions
 from wrapper.errors import Interrupted, NeedsLogin
+from wrapper.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wrapper.auth.model import Credential

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from wrapper.auth import chain, delivery, sessions
 from wrapper.auth.lookup import follow
 from wrapper.auth.model import Auth, Credential, Entry
 from wrapper.errors import AuthError
+from wrapper.typed import Any, NamedTuple
 from wrapper.world import World
 
 _REDACTED = re.compile(r"SECRET|TOKEN|PASSWORD|PRIVATE|ACCESS_KEY|SESSION")

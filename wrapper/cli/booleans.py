@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from wrapper.cli import args
+from wrapper.typed import Any
 
 
 def plain(command: Any, words: Sequence[str]) -> list[str]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from wrapper.cli import steps
 from wrapper.cli.custom_command import KEYS, Command, Line, named, parse, read, usage
 from wrapper.cli.steps import Node
 from wrapper.errors import ConfigError, UsageError, near
+from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.auth import Setting

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.cli import args, steps
 from wrapper.cli.args import Flag
 from wrapper.cli.steps import Node
 from wrapper.errors import ConfigError, Location, UsageError, near
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.cli.args import Globals

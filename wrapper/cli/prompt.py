@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from wrapper.cli import args
 from wrapper.errors import UsageError
+from wrapper.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wrapper.world import World

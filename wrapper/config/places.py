@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from wrapper.config import profiles
 from wrapper.errors import Location
 from wrapper.files import atmos_dir
 from wrapper.merge import deep_merge, prune
+from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.config import Config

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from wrapper.errors import UsageError, WrapError
+from wrapper.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wrapper.hook import pin

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.errors import Location
 from wrapper.merge import Layer, deep_merge
 from wrapper.stacks import passive
 from wrapper.stacks.manifest import Fault
 from wrapper.stacks.passive import Doubt, Passive, Said
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.config import Config

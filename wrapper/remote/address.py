@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from wrapper.errors import ConfigError, Location
+from wrapper.typed import NamedTuple
 
 # Hosts that are repositories of git whatever the rest of the address looks like.
 HOSTS = ("github.com", "gitlab.com", "bitbucket.org")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from wrapper.remote.git import FetchError
+from wrapper.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wrapper.remote.address import Address

@@ -10,9 +10,9 @@ import os
 import re
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
 
 from wrapper.errors import StackError, ToolMissing
+from wrapper.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import subprocess

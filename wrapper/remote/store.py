@@ -9,12 +9,12 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper import files
 from wrapper.errors import ConfigError, Location, StoreError
 from wrapper.remote import consent
 from wrapper.remote.address import Address, parse
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.world import World

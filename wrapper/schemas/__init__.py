@@ -7,10 +7,10 @@ The files are `config.json` (the parts of atmos.yaml that this program adds to o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
 
 from wrapper.errors import UsageError, near
 from wrapper.merge import UNSET
+from wrapper.typed import Any, NamedTuple
 
 NAMES = ("config", "manifest")
 _TYPES: Mapping[str, type | tuple[type, ...]] = {

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper import ui
 from wrapper.errors import Location, StackError, WrapError
@@ -16,6 +15,7 @@ from wrapper.stacks import names
 from wrapper.stacks.dependencies import Node
 from wrapper.stacks.overview import Chosen
 from wrapper.stacks.sides import Asked, Key, Pair, Side, texts
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.config import Config

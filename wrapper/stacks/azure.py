@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from wrapper.stacks.cloud import send
+from wrapper.typed import Any, NamedTuple
 
 _BLOB_VERSION = "2021-12-02"
 _VAULT_VERSION = "7.4"

@@ -6,11 +6,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
 
 from wrapper.errors import StackError, UsageError
 from wrapper.stacks import objects
 from wrapper.stacks.objects import Entry, Refused
+from wrapper.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.world import World

@@ -8,10 +8,10 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
-from typing import Any
 
 from wrapper.errors import UsageError
 from wrapper.stacks import query
+from wrapper.typed import Any
 
 _WORDS = ("or", "and")
 _COMPARED: dict[str, Callable[[Any, Any], bool]] = {

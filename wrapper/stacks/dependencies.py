@@ -6,9 +6,9 @@ Source: reference/atmos-stacks.md 3.14, 4.4.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.errors import StackError
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.stacks import Component

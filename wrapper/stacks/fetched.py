@@ -6,12 +6,12 @@ Source: reference/atmos-stacks.md 3.4.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
 
 from wrapper.errors import Location, StackError
 from wrapper.remote import store as remote
 from wrapper.stacks import globs, inputs
 from wrapper.stacks.manifest import EXTENSIONS
+from wrapper.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.stacks.imports import Entry

@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote, urlsplit
 
 from wrapper.stacks.cloud import send
+from wrapper.typed import Any
 
 _STORAGE = "https://storage.googleapis.com/storage/v1"
 _SECRETS = "https://secretmanager.googleapis.com/v1"

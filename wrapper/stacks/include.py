@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from wrapper.errors import Location, WrapError
 from wrapper.stacks.manifest import Fault, read_bytes
+from wrapper.typed import Any
 
 
 def read(tag: str, value: Any, at: Location, roots: tuple[str, ...], reads: list[str]) -> Any:

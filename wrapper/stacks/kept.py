@@ -6,11 +6,11 @@ It is a cache: a text of another form, or a torn one, is as good as none.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 from wrapper import __version__, files
 from wrapper.errors import StoreError
 from wrapper.stacks.manifest import Manifest, decode, encode
+from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.stacks.settings import Settings

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
 
 from wrapper.errors import Location, StackError
 from wrapper.stacks import inputs, rendering
 from wrapper.stacks.imports import TYPES, place
 from wrapper.stacks.manifest import is_template
+from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.stacks.imports import Tree

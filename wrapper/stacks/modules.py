@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
+
+from wrapper.typed import Any
 
 _TOKEN = re.compile(
     r"""(?P<comment>\#[^\n]*|//[^\n]*|/\*.*?(?:\*/|\Z))

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from wrapper.errors import StackError, ToolMissing
+from wrapper.typed import NamedTuple
 
 # Variables by which a hook or an alias of git points its children to another repository.
 _ELSEWHERE = frozenset(

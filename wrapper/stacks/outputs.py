@@ -5,10 +5,9 @@ Source: reference/atmos-stacks.md 3.10.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from wrapper.errors import Location, StackError, WrapError
 from wrapper.stacks import others
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.config import Config

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper import schemas
 from wrapper.errors import ConfigError, WrapError
@@ -11,6 +10,7 @@ from wrapper.stacks import catalog, globs, names
 from wrapper.stacks.catalog import Row
 from wrapper.stacks.imports import place
 from wrapper.stacks.settings import settings_of
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.config import Config

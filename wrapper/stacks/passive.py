@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.errors import Location, StackError, WrapError
 from wrapper.merge import Layer, deep_merge, prune
 from wrapper.remote import is_remote
 from wrapper.stacks.imports import Loader
 from wrapper.stacks.manifest import Fault, Manifest, is_template
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.config import Config

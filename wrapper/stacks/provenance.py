@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from wrapper.config import pieces
 from wrapper.origins import Group, Keys, Origin, Piece, trace
 from wrapper.stacks.sections import LAYERS
 from wrapper.stacks.settings import Settings, known_strategy, settings_of
+from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.config import Config

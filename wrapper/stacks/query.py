@@ -6,9 +6,9 @@ Source: reference/atmos-stacks.md 6.1.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from wrapper.errors import UsageError
+from wrapper.typed import Any
 
 _STEP = re.compile(
     r"""\.?\["((?:[^"\\]|\\.)*)"\]      # ["key"]

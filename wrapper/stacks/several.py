@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
 
 from wrapper import ui
 from wrapper.errors import StackError, WrapError, near
 from wrapper.stacks import dependencies
 from wrapper.stacks.dependencies import Node
+from wrapper.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.config import Config

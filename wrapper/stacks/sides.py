@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper import ui
 from wrapper.errors import StackError, WrapError
 from wrapper.stacks import catalog
 from wrapper.stacks.repository import Repository
 from wrapper.stacks.settings import settings_of
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.config import Config

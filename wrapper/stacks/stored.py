@@ -6,10 +6,10 @@ Source: reference/atmos-stacks.md 3.10.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper.errors import Location, StackError, WrapError, near
 from wrapper.stacks import store
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.config import Config

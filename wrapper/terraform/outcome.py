@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from wrapper import ui
 from wrapper.stacks.dependencies import Node
 from wrapper.terraform.invocation import Invocation
+from wrapper.typed import NamedTuple
 
 # `plan -detailed-exitcode`: there is something to change. No other sub-command ends like this.
 _CHANGES = 2

@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from wrapper.errors import StackError
 from wrapper.terraform import files, workspace
 from wrapper.terraform.invocation import Invocation
+from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.config import Config

@@ -10,10 +10,10 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from wrapper.errors import StackError, StoreError
 from wrapper.terraform import files, source
+from wrapper.typed import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wrapper.config import Config

@@ -6,7 +6,8 @@ Nothing is imported: the session keys and the environment of a program are made 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+
+from wrapper.typed import Any, NamedTuple
 
 
 class System(NamedTuple):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from wrapper.auth.model import Credential
+from wrapper.typed import Any
 
 CLOUD = "oidc"
 

@@ -15,11 +15,14 @@ import sys
 import threading
 from email.message import Message
 from http.server import BaseHTTPRequestHandler
-from typing import NamedTuple, Self
 from urllib.parse import parse_qs, urlsplit
 
 from wrapper.errors import AuthError, StoreError
+from wrapper.typed import TYPE_CHECKING, NamedTuple
 from wrapper.world import World, browsers
+
+if TYPE_CHECKING:
+    from typing import Self
 
 WAIT = 300.0
 PATH = "/oauth/callback"

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
 
 from wrapper import ui
 from wrapper.errors import AuthError
+from wrapper.typed import Any, NamedTuple
 
 # Characters of base64. Source: STS, AssumeRoleWithSAML.
 LIMIT = 100_000

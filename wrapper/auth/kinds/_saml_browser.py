@@ -10,10 +10,10 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from wrapper import ui
 from wrapper.errors import AuthError, ConfigError, ToolMissing
+from wrapper.typed import TYPE_CHECKING, Any
 from wrapper.world import World
 
 if TYPE_CHECKING:

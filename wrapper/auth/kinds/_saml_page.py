@@ -13,10 +13,10 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from wrapper.auth.kinds._saml_assertion import LIMIT, SIGN_IN
+from wrapper.typed import Any
 
 _STEP = 0.1
 # Seconds that a page gets to go on by itself before somebody is needed.

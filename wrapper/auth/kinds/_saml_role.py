@@ -6,13 +6,13 @@ Source: reference/atmos-auth.md 3.2, AWS: AssumeRoleWithSAML.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 from wrapper import ui
 from wrapper.auth.kinds import _aws, _partitions, _saml_sign_in, aws_saml
 from wrapper.auth.kinds._saml_assertion import Assertion, Role
 from wrapper.auth.model import Credential
 from wrapper.errors import AuthError
+from wrapper.typed import TYPE_CHECKING, Any
 from wrapper.world import World
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from wrapper import files, ui
 from wrapper.auth import sessions
@@ -19,6 +18,7 @@ from wrapper.auth.kinds import _saml_assertion, _saml_browser
 from wrapper.auth.kinds._saml_assertion import Assertion
 from wrapper.auth.lookup import truth
 from wrapper.errors import AuthError, NeedsLogin, ToolMissing
+from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 from wrapper.world import World
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from wrapper import ui
 from wrapper.auth.kinds import _aws, _loopback, _partitions
 from wrapper.auth.kinds._sso_token import Client, Token
 from wrapper.errors import AuthError, NeedsLogin
+from wrapper.typed import TYPE_CHECKING, Any
 from wrapper.world import World
 
 if TYPE_CHECKING:

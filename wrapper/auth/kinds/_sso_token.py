@@ -6,11 +6,11 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from wrapper import files
 from wrapper.auth import sessions
 from wrapper.errors import StoreError
+from wrapper.typed import Any, NamedTuple
 from wrapper.world import World
 
 # A token counts as valid while it lives longer than this. Source: reference/atmos-auth.md 6.4.

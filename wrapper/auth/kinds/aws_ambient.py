@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError
+from wrapper.typed import Any, NamedTuple
 from wrapper.world import World
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from wrapper import ui
 from wrapper.auth.kinds import _aws, _partitions
@@ -15,6 +14,7 @@ from wrapper.auth.model import Credential
 from wrapper.auth.rules import ROOT_TASKS, TASK_POLICIES, root_task
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError, ConfigError, near
+from wrapper.typed import Any, NamedTuple
 from wrapper.world import World
 
 LONGEST = 900

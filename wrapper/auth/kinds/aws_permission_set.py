@@ -6,13 +6,13 @@ Source: reference/atmos-auth.md 4.1.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 from wrapper import ui
 from wrapper.auth.kinds import _aws, _partitions, aws_sso
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError, ConfigError, near
+from wrapper.typed import Any, NamedTuple
 from wrapper.world import World
 
 # The portal throttles who lists many accounts; botocore waits longer each time, with jitter.

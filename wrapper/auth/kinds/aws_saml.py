@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 from wrapper import ui
 from wrapper.auth.model import Credential
 from wrapper.auth.references import Secret
 from wrapper.env import EnvDelta
 from wrapper.errors import ConfigError, near
+from wrapper.typed import Any, NamedTuple
 from wrapper.world import World
 
 CLOUD = "aws-saml"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from wrapper import files, ui
 from wrapper.auth import sessions
@@ -16,6 +15,7 @@ from wrapper.auth.kinds._sso_token import Token
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError, ConfigError, NeedsLogin
+from wrapper.typed import Any, NamedTuple
 from wrapper.world import World
 
 CLOUD = "aws-sso"

@@ -6,12 +6,12 @@ Source: reference/atmos-auth.md 3.3.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from wrapper.auth.kinds import _http, _jwt
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError, ConfigError, NeedsLogin
+from wrapper.typed import Any, NamedTuple
 from wrapper.world import World
 
 CLOUD = _jwt.CLOUD

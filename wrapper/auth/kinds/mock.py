@@ -6,10 +6,10 @@ Source: reference/atmos-auth.md 3.12, 4.7.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
+from wrapper.typed import Any, NamedTuple
 from wrapper.world import World
 
 # 2099-12-31T23:59:59Z

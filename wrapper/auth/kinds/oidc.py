@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from wrapper.auth.kinds import _aws, _ci, _jwt, _program, github_oidc
 from wrapper.auth.model import Credential
 from wrapper.env import EnvDelta
 from wrapper.errors import AuthError, ConfigError, NeedsLogin, near
+from wrapper.typed import Any, NamedTuple
 from wrapper.world import World
 
 CLOUD = _jwt.CLOUD
