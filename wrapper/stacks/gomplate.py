@@ -11,10 +11,10 @@ import math
 import posixpath
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from wrapper.stacks import inputs
 from wrapper.stacks.template import go_text
+from wrapper.typed import Any
 
 _LONGEST = 10_000_000
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
@@ -39,6 +39,9 @@ def functions(environ: Mapping[str, str] | None = None) -> dict[str, Callable[..
     found = {
         f"{space}__{name}": one for space, some in spaces.items() for name, one in some.items()
     }
+    from wrapper.stacks import gomplate_rest
+
+    found |= gomplate_rest.functions(_bool)
     return found | {
         "getenv": getenv,
         "env__Getenv": getenv,
@@ -58,7 +61,6 @@ def functions(environ: Mapping[str, str] | None = None) -> dict[str, Callable[..
         "has": _COLL["Has"],
         "keys": _COLL["Keys"],
         "values": _COLL["Values"],
-        "uuid__V4": _uuid,
         "title": _STRINGS["Title"],
         "toUpper": _STRINGS["ToUpper"],
         "toLower": _STRINGS["ToLower"],
@@ -76,11 +78,27 @@ def functions(environ: Mapping[str, str] | None = None) -> dict[str, Callable[..
         "mul": _MATH["Mul"],
         "div": _MATH["Div"],
         "seq": _MATH["Seq"],
+        "rem": _MATH["Rem"],
+        "pow": _MATH["Pow"],
+        "sort": _COLL["Sort"],
+        "flatten": _COLL["Flatten"],
+        "shellQuote": _STRINGS["ShellQuote"],
+        "splitN": lambda v, mark, n: _split_n(mark, n, v),
     }
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else go_text(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else "nil" if value is None else go_text(value)
+
+
+def _split_n(mark: Any, count: Any, value: Any) -> list[str]:
+    """Return at most `count` parts; all of them where it is below nought, none where it is."""
+    limit = count - 1 if count > 0 else -1
+    if not count:
+        return []
+    return _text(value).split(mark, limit) if mark else list(_text(value))
 
 
 def _words(text: str) -> list[str]:
@@ -122,7 +140,7 @@ _STRINGS: dict[str, Callable[..., Any]] = {
     "TrimPrefix": lambda part, v: _text(v).removeprefix(part),
     "TrimSuffix": lambda part, v: _text(v).removesuffix(part),
     "Split": lambda mark, v: _text(v).split(mark) if mark else list(_text(v)),
-    "SplitN": lambda mark, n, v: _text(v).split(mark, n - 1) if n > 0 else [],
+    "SplitN": _split_n,
     "ReplaceAll": lambda old, new, v: _text(v).replace(old, _text(new)),
     "Contains": lambda part, v: part in _text(v),
     "HasPrefix": lambda part, v: _text(v).startswith(part),
@@ -212,10 +230,9 @@ def _number(value: Any) -> int | float:
         return value
     from wrapper import yamlio
 
-    found = yamlio.scalar(_text(value)) if _text(value) else 0
-    if isinstance(found, bool) or not isinstance(found, int | float):
-        raise ValueError(f"{value!r} is not a number")
-    return found
+    # Thousands may be parted; what is no number counts as nought.
+    found = yamlio.scalar(_text(value).replace(",", "")) if _text(value) else 0
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else 0
 
 
 def _bool(value: Any) -> bool:
@@ -233,7 +250,9 @@ _CONV: dict[str, Callable[..., Any]] = {
     "ToInt": lambda v: int(_number(v)),
     "ToInt64": lambda v: int(_number(v)),
     "ToInts": lambda *v: [int(_number(one)) for one in v],
+    "ToInt64s": lambda *v: [int(_number(one)) for one in v],
     "ToFloat64": lambda v: float(_number(v)),
+    "ToFloat64s": lambda *v: [float(_number(one)) for one in v],
     "ToString": _text,
     "ToStrings": lambda *v: [_text(one) for one in v],
     "Join": lambda items, mark: _text(mark).join(map(_text, items)),
@@ -278,7 +297,6 @@ _MATH: dict[str, Callable[..., Any]] = {
     "Round": lambda v: float(math.copysign(math.floor(abs(_number(v)) + 0.5), _number(v))),
     "Max": lambda *v: max(map(_number, v)),
     "Min": lambda *v: min(map(_number, v)),
-    "IsNum": lambda v: isinstance(v, int | float) and not isinstance(v, bool),
 }
 
 
@@ -290,6 +308,7 @@ def _decoded(value: Any) -> str:
 _BASE64: dict[str, Callable[..., Any]] = {
     "Encode": lambda v: base64.b64encode(_text(v).encode()).decode(),
     "Decode": _decoded,
+    "DecodeBytes": _decoded,
 }
 
 
@@ -305,7 +324,7 @@ _PATH: dict[str, Callable[..., Any]] = {
     "Ext": _extension,
     "IsAbs": lambda v: _text(v).startswith("/"),
     "Join": lambda *v: posixpath.normpath("/".join(one for one in map(_text, v) if one)),
-    "Split": lambda v: list(posixpath.split(_text(v))),
+    "Split": lambda v: ["".join(_text(v).rpartition("/")[:2]), _text(v).rpartition("/")[2]],
 }
 
 
@@ -374,10 +393,3 @@ def _crypto() -> dict[str, Callable[..., Any]]:
 
     names = {"SHA1": "sha1", "SHA224": "sha224", "SHA256": "sha256", "SHA384": "sha384"}
     return {name: digest(known) for name, known in {**names, "SHA512": "sha512"}.items()}
-
-
-def _uuid() -> str:
-    import uuid
-
-    inputs.note()
-    return str(uuid.uuid4())

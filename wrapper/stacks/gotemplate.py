@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any, Literal
 
 from wrapper.errors import Location, StackError, WrapError
 from wrapper.stacks import inputs
+from wrapper.stacks.operators import nil as _nil
+from wrapper.stacks.operators import operators
 from wrapper.stacks.template import LIMIT
 
 Functions = Mapping[str, Callable[..., Any]]
@@ -19,8 +21,8 @@ Functions = Mapping[str, Callable[..., Any]]
 _QUOTED = r'"(?:[^"\\\n]|\\.)*"|`[^`]*`|' + r"'(?:[^'\\\n]|\\.)+'|/\*.*?\*/"
 # gomplate's and Atmos's functions stand in name spaces, which gotpl does not have.
 _SPACED = re.compile(
-    rf"({_QUOTED})|(?<![\w.$)])(atmos|base64|coll|conv|crypto|data|env|filepath|math|path|regexp"
-    r"|strings|uuid)\.([A-Z]\w*)",
+    rf"({_QUOTED})|(?<![\w.$)])(atmos|base64|coll|conv|crypto|data|env|filepath|math|path|random|regexp"
+    r"|strings|test|uuid)\.([A-Z]\w*)",
     re.S,
 )
 
@@ -131,7 +133,17 @@ def families(*, sprig: bool, gomplate: bool, environ: Mapping[str, str] | None =
         known = inputs.process() if environ is None else environ
         found["env"] = lambda name: known.get(str(name), "")
         found["expandenv"] = lambda text: spaces.expanded(str(text), known)
-    return found
+    return {name: _given_nil(one) for name, one in found.items()} | operators()
+
+
+def _given_nil(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that gets what is missing as null, as functions in Go do."""
+
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        return function(*map(_nil, arguments))
+
+    return call
 
 
 def _noted(function: Callable[..., Any]) -> Callable[..., Any]:

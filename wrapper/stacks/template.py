@@ -76,6 +76,9 @@ def render(
         path = tuple(match.group(2)[1:].split("."))
         value, there = lookup(data, path)
         if not there:
+            wrong = _no_map(data, path)
+            if wrong:
+                raise StackError(f"{what}: the template reads {wrong}", at=at)
             if strict:
                 raise _missing(what, path, at)
             return NO_VALUE
@@ -93,6 +96,18 @@ def render(
         text = re.sub(r"\s*\{\{-", "{{", text)
         text = re.sub(r"-\}\}\s*", "}}", text)
     return _FIELD.sub(replace, text)
+
+
+def _no_map(data: Any, path: tuple[str, ...]) -> str:
+    """Return what is wrong with a field of null or of a scalar; empty where a key is missing."""
+    for at, step in enumerate(path):
+        if not isinstance(data, Mapping):
+            kind = "null" if data is None else "no map"
+            return f".{'.'.join(path)}, but .{'.'.join(path[:at])} is {kind}"
+        if step not in data:
+            return ""
+        data = data[step]
+    return ""
 
 
 def _missing(what: str, path: tuple[str, ...], at: Location | None) -> StackError:

@@ -60,6 +60,21 @@ DATA = {"s": "Hello", "l": ["b", "a", "b"], "m": {"k": "v", "j": 2}, "f": 1e6, "
         ('{{ "strings.Title" }}{{/* strings.X */}}{{ .m.k }}', "strings.Titlev"),
         ("{{ .n }} {{ .f }} {{ .m }} {{ if .n }}y{{ else }}n{{ end }}", "<no value> 1e+06 map[j:2 k:v] n"),
         ("{{ range $k, $v := .m }}{{ $k }}={{ $v }};{{ end }}", "j=2;k=v;"),
+        ('{{ eq .none "a" }}{{ ne .n "a" }}{{ eq .n nil }}{{ eq "b" "a" .none "b" }}', "falsetruetruetrue"),
+        ('{{ printf "%v %s" .none .n }} {{ toJson .none }}{{ .none | quote }}', "<nil> %!s(<nil>) null"),
+        ('{{ kindOf .none }} {{ dict "a" .none | toJson }}', 'invalid {"a":null}'),
+        ('{{ required "must" "v" }}{{ required .s }}{{ assert true }}', "vHello"),
+        ('{{ test.Ternary 1 2 false }} {{ isKind "number" .f }} {{ kind .m }}', "2 true map"),
+        ('{{ conv.ToInt "1,234" }} {{ conv.ToInt "x" }} {{ conv.Atoi "5" }} {{ conv.ParseInt "ff" 16 64 }}', "1234 0 5 255"),
+        ("{{ conv.ToString .n }} {{ conv.ToFloat64s 1 `2` }}", "nil [1 2]"),
+        ('{{ math.IsInt "0x1" }} {{ math.IsFloat "1" }} {{ math.IsNum "1.5" }} {{ math.IsNum .s }}', "true false true false"),
+        ('{{ strings.SplitN "-" -1 "a-b-c" }} {{ splitN "a-b-c" "-" 2 }}', "[a b c] [a b-c]"),
+        ('{{ strings.WordWrap 5 "hello big" }}', "hello\nbig"),
+        ("{{ pow 2 3 }} {{ rem 5 3 }} {{ sort .l }} {{ flatten (coll.Slice .l 1) }}", "8 2 [a b b] [b a b 1]"),
+        ('{{ path.Match "*.go" "a.go" }} {{ filepath.Rel "/a" "/a/b" }} {{ path.Split "/a/b" }}', "true b [/a/ b]"),
+        ('{{ csvByRow "a,b\\n1,2" }} {{ data.CSVByColumn "a\\n1" }}', "[map[a:1 b:2]] map[a:[1]]"),
+        ('{{ data.CSV "a,b" }} {{ toCSV (list (list 1 "x,y")) }}', '[[a b]] 1,"x,y"\r\n'),
+        ('{{ (toml "a = 1").a }} {{ random.Number 3 3 }} {{ random.Alpha 4 | len }}', "1 3 4"),
     ],
 )  # fmt: skip
 def test_functions_give_what_go_gives(template: str, text: str) -> None:
@@ -67,8 +82,13 @@ def test_functions_give_what_go_gives(template: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "template", ["{{ strings.Nope 1 }}", '{{ strings.Repeat 100000000 "xx" }}', "{{ fail `no` }}"]
-)
+    "template",
+    [
+        "{{ strings.Nope 1 }}", '{{ strings.Repeat 100000000 "xx" }}', "{{ fail `no` }}",
+        '{{ eq 1 "1" }}', "{{ eq .m .m }}", '{{ required "must" .none }}', "{{ assert `x` false }}",
+        "{{ upper .none }}", "{{ test.Fail `x` }}", "{{ random.ASCII 10000000 }}",
+    ],
+)  # fmt: skip
 def test_a_template_that_cannot_run_names_the_reason(template: str) -> None:
     with pytest.raises(StackError, match="cannot be rendered") as caught:
         gotemplate.render(template, DATA, what="t", at=None, strict=False)
@@ -198,3 +218,12 @@ def test_a_value_that_a_template_put_into_itself_is_an_error() -> None:
     template.render('{{ $_ := set .m "m" .m }}', data, what="x")
     with pytest.raises(StackError, match=r"\.m contains itself"):
         template.render("{{ .m }}", data, what="x")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"), [("{{ .n.x }}", r"\.n is null"), ("{{ .s.x.y }}", r"\.s is no map")]
+)
+def test_a_field_of_what_is_no_map_is_an_error(text: str, reason: str) -> None:
+    with pytest.raises(StackError, match=reason):
+        template.render(text, DATA, what="t", strict=False)
+    assert template.render("{{ .none.x }}", DATA, what="t", strict=False) == "<no value>"
