@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 from wrapper.errors import Location, WrapError
 from wrapper.stacks.manifest import Fault, read_bytes
@@ -16,15 +17,9 @@ def read(tag: str, value: Any, at: Location, roots: tuple[str, ...], reads: list
     `reads`, so that a file that appears later is noticed. What cannot be read is a Fault.
     Source: reference/atmos-stacks.md 3.10.
     """
-    import shlex
-
     if not isinstance(value, str) or not value.strip():
         return Fault(f"{tag} needs a file name", *at)
-    try:
-        words = shlex.split(value)
-    except ValueError:
-        words = value.split()
-    name, query = words[0], " ".join(words[1:])
+    name, query = _parts(value)
     if "://" in name or "::" in name or "github.com/" in name:
         return Fault(f"{tag} of a remote file is not supported: {name}", *at)
     path = ""
@@ -52,6 +47,21 @@ def read(tag: str, value: Any, at: Location, roots: tuple[str, ...], reads: list
     except (OSError, ValueError) as error:
         return Fault(f"{tag} {name}: {error}", *at)
     return found
+
+
+def _parts(value: str) -> tuple[str, str]:
+    """Return a file's name and the query, whose own quotes stay when it is not quoted as a whole."""
+    import shlex
+
+    try:
+        words = shlex.split(value)
+        found = re.match(r"""\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s"'])+""", value)
+        query = words[1] if len(words) == 2 and value.rstrip()[-1] in "'\"" else ""
+    except ValueError:
+        words, found, query = value.split(), re.match(r"\s*\S+", value), ""
+    rest = value[found.end() :].strip() if found else ""
+    whole = query and rest[:1] in ("'", '"')
+    return words[0], query if whole else rest
 
 
 def decoded(content: bytes, path: str) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from wrapper.typed import Any
 
 _NIL = "\x00nil\x00"
+_VERB = re.compile(r"(%[-+# 0]*[\d*]*(?:\.[\d*]*)?(?:\[\d+\])?[a-zA-Z%])")
 
 
 class _Nil:
@@ -62,6 +64,29 @@ def _unequal(first: Any, second: Any) -> bool:
 
 
 def _printed(form: Any, *values: Any) -> str:
+    """Return a text with its verbs filled in; a verb holds for each item of a list or map."""
+    parts = _VERB.split(form) if isinstance(form, str) else []
+    verbs = parts[1::2]
+    simple = all("*" not in verb and "[" not in verb for verb in verbs)
+    if not simple or sum(verb != "%%" for verb in verbs) != len(values):
+        return _filled(form, *values)
+    given = iter(values)
+    for at, verb in enumerate(verbs):
+        parts[2 * at + 1] = "%" if verb == "%%" else _item(verb, next(given))
+    return "".join(parts)
+
+
+def _item(verb: str, value: Any) -> str:
+    if verb[-1] not in "vT":
+        if isinstance(value, Mapping):
+            pairs = " ".join(f"{_item(verb, k)}:{_item(verb, value[k])}" for k in sorted(value))
+            return f"map[{pairs}]"
+        if isinstance(value, list):
+            return "[" + " ".join(_item(verb, one) for one in value) + "]"
+    return _filled(verb, value)
+
+
+def _filled(form: Any, *values: Any) -> str:
     from gotpl.runtime.gofmt import sprintf
 
     given = [_Nil() if nil(value) is None else value for value in values]

@@ -152,7 +152,13 @@ def template_functions(
         if key not in reader.known:
             from wrapper import stacks
 
-            found = stacks.component(config, world, str(name), str(stack), "", reader=reader)
+            try:
+                found = stacks.component(config, world, str(name), str(stack), "", reader=reader)
+            except WrapError as error:
+                if error.at:
+                    raise
+                message = f"atmos.Component: {error.message}"
+                raise type(error)(message, at=at, hint=error.hints) from error
             reader.known[key] = Described(found, config, world, reader)
         result: Mapping[str, Any] = reader.known[key]
         return result
@@ -164,20 +170,24 @@ def template_functions(
         return refuse
 
     if not world.fetches:
-
-        def unasked(name: Any) -> str:
-            raise StackError(
-                f"getHostByName {name}: the net is not asked here", at=at,
-                hint="--process-templates=false leaves templates as text",
-            )  # fmt: skip
-
-        known["getHostByName"] = unasked
+        known["getHostByName"] = _unasked(at)
     known["atmos__Component"] = described
     known["atmos__GomplateDatasource"] = lambda name: _datasource(str(name), settings, reader, at)
     known["datasource"] = known["ds"] = known["atmos__GomplateDatasource"]
     known["atmos__Store"] = unsupported("atmos.Store")
     known["atmos__Resolve"] = unsupported("atmos.Resolve")
     return known
+
+
+def _unasked(at: Location) -> Callable[..., Any]:
+    def refuse(name: Any) -> str:
+        raise StackError(
+            f"getHostByName {name}: the net is not asked here",
+            at=at,
+            hint="--process-templates=false leaves templates as text",
+        )
+
+    return refuse
 
 
 def _datasource(name: str, settings: Settings, reader: Reader, at: Location) -> Any:

@@ -5,7 +5,7 @@ Source: reference/atmos-stacks.md 3.10.
 
 from __future__ import annotations
 
-from wrapper.errors import Location, StackError, WrapError
+from wrapper.errors import Location, StackError, UsageError, WrapError
 from wrapper.stacks import others
 from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,7 +85,8 @@ def value(
     except WrapError as error:
         places = list(dict.fromkeys(one for one in (at, *error.at) if one is not None))
         message = f"{wanted.function} {wanted.component} {wanted.stack}: {error.message}"
-        raise type(error)(message, at=places, hint=error.hints) from error
+        kind = StackError if isinstance(error, UsageError) else type(error)
+        raise kind(message, at=places, hint=error.hints) from error
     if result is None and found is None and how == "state":
         if strict:
             raise StackError(

@@ -127,3 +127,10 @@ def test_what_is_no_state_is_told(repo: Repo) -> None:
     written(repo, "        id: !terraform.state vpc id\n", {"outputs": [1]})
     with pytest.raises(StackError, match="not a state of Terraform"):
         asked(repo)
+
+
+def test_a_query_that_is_not_understood_is_a_fault_of_the_configuration(repo: Repo) -> None:
+    written(repo, "        x: !terraform.state vpc dev .a b c\n", STATE)
+    with pytest.raises(StackError, match="beyond what is understood") as caught:
+        asked(repo)
+    assert (caught.value.exit_code, len(caught.value.at)) == (78, 1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from wrapper.errors import StackError
+from wrapper.errors import StackError, WrapError
 from wrapper.stacks import gotemplate, template
 
 from .conftest import ATMOS, Repo
@@ -62,6 +62,8 @@ DATA = {"s": "Hello", "l": ["b", "a", "b"], "m": {"k": "v", "j": 2}, "f": 1e6, "
         ("{{ range $k, $v := .m }}{{ $k }}={{ $v }};{{ end }}", "j=2;k=v;"),
         ('{{ eq .none "a" }}{{ ne .n "a" }}{{ eq .n nil }}{{ eq "b" "a" .none "b" }}', "falsetruetruetrue"),
         ('{{ printf "%v %s" .none .n }} {{ toJson .none }}{{ .none | quote }}', "<nil> %!s(<nil>) null"),
+        ('{{ printf "%s|%d|%5.1f%%" (list "a" 1) (dict "k" 2) 1.25 }}', "[a %!s(int=1)]|map[%!d(string=k):2]|  1.2%"),
+        ('{{ printf "%d" 1 2 }}{{ printf "%d %d" 1 }}', "1%!(EXTRA int=2)1 %!d(MISSING)"),
         ('{{ kindOf .none }} {{ dict "a" .none | toJson }}', 'invalid {"a":null}'),
         ('{{ required "must" "v" }}{{ required .s }}{{ assert true }}', "vHello"),
         ('{{ test.Ternary 1 2 false }} {{ isKind "number" .f }} {{ kind .m }}', "2 true map"),
@@ -227,3 +229,27 @@ def test_a_field_of_what_is_no_map_is_an_error(text: str, reason: str) -> None:
     with pytest.raises(StackError, match=reason):
         template.render(text, DATA, what="t", strict=False)
     assert template.render("{{ .none.x }}", DATA, what="t", strict=False) == "<no value>"
+
+
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [
+        ('.nope // "d"', "d"),
+        ('".a.b | length"', 2),
+        ('.a["b"][0]', 1),
+        ("'.a[\"b\"][1]'", 2),
+        (".a.b | length", 2),
+        ("", {"a": {"b": [1, 2]}}),
+    ],
+)
+def test_a_query_of_an_include_keeps_its_quotes(repo: Repo, call: str, found: Any) -> None:
+    repo.write({"v.json": '{"a": {"b": [1, 2]}}'})
+    with_vars(repo, f"    c: {{}}\n    d:\n      vars:\n        x: !include v.json {call}\n")
+    assert variables(repo, "d") == {"x": found}
+
+
+def test_a_component_that_is_not_there_is_told_with_the_place(repo: Repo) -> None:
+    with_vars(repo, """    c: {vars: {x: '{{ (atmos.Component "none" "dev").vars }}'}}\n""")
+    with pytest.raises(WrapError, match=r"atmos\.Component: .*`none`") as caught:
+        variables(repo)
+    assert (caught.value.exit_code, len(caught.value.at)) == (78, 1)
