@@ -70,5 +70,6 @@ def _stacks(session: Session) -> bool:
     names = stacks.stack_names(config, session.world)
     from wrapper import ui
 
-    session.world.stdout.write("".join(f"{ui.line(name)}\n" for name in names))
+    shown = names if "".join(names).isprintable() else map(ui.line, names)
+    session.world.stdout.write("".join(f"{name}\n" for name in shown))
     return True
