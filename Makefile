@@ -61,6 +61,7 @@ demo: $(READY) | terraform ## the main job, on an embedded AWS
 bench: $(READY) | terraform ## measure start-up and overhead
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.chains
+	$(BIN)/python -m tests.bench.hostile
 	PATH="$$PWD/.ci/mise/node_modules/.bin:$$PATH" $(BIN)/python -m tests.bench.prompts
 	$(BIN)/python -m tests.bench.completion
 

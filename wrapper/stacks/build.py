@@ -49,7 +49,8 @@ def read_file(path: str, settings: Settings) -> tuple[Manifest, int]:
     try:
         return parse(content, path, roots, settings.delimiter), now
     except StackError as error:
-        _refused[key] = error
+        # Without the frames that it came through: they hold all that was read so far.
+        _refused[key] = StackError(error.message, at=error.at, hint=error.hints)
         raise
 
 
