@@ -8,7 +8,7 @@ set -g _atmos_wrap_start '@START@'
 set -g _atmos_wrap_texts '@TEXTS@'
 set -g _atmos_wrap_form '@FORM@'
 set -gx ATMOS_WRAP_HOOK 'fish:'$fish_pid':@VERSION@'
-# The directory and the wishes that the answer is for, and of which kind it is.
+# The directory and the wishes that the answer is for, and what succeeds while it holds.
 set -g _atmos_wrap_holds
 set -g _atmos_wrap_kind
 set -g _atmos_wrap_said
@@ -35,7 +35,7 @@ builtin test / -ef / 2>/dev/null; or set -g _atmos_wrap_old_test
 function _atmos_wrap_hook --on-event fish_prompt
     set -l fish_trace
     set -l _atmos_wrap_asked "$ATMOS_IDENTITY|$ATMOS_PROFILE|$ATMOS_STACK|$ATMOS_BASE_PATH|$ATMOS_CLI_CONFIG_PATH|$ATMOS_WRAP_USE|$HOME|$XDG_STATE_HOME|$XDG_CONFIG_HOME"
-    if builtin test "$PWD|$_atmos_wrap_asked" = "$_atmos_wrap_holds" -a -d "$PWD"; and _atmos_wrap_fresh
+    if builtin test "$PWD|$_atmos_wrap_asked" = "$_atmos_wrap_holds" -a -d "$PWD"; and $_atmos_wrap_kind
         return 0
     end
     set -q _atmos_wrap_off; and return 0
@@ -44,10 +44,10 @@ function _atmos_wrap_hook --on-event fish_prompt
     set -g _atmos_wrap_holds
     # The directory may be gone.
     builtin test -d "$PWD"; or return 0
-    set -g _atmos_wrap_kind text
+    set -g _atmos_wrap_kind _atmos_wrap_test
     if not _atmos_wrap_known $_atmos_wrap_asked
         if not _atmos_wrap_inside
-            set -g _atmos_wrap_kind none
+            set -g _atmos_wrap_kind _atmos_wrap_outside
             set -g _atmos_wrap_holds "$PWD|$_atmos_wrap_asked"
             return 0
         end
@@ -58,14 +58,9 @@ function _atmos_wrap_hook --on-event fish_prompt
     return 0
 end
 
-# Succeed if the answer still holds.
-function _atmos_wrap_fresh
-    switch "$_atmos_wrap_kind"
-        case text
-            _atmos_wrap_test
-        case none
-            not _atmos_wrap_inside
-    end
+# Succeed if there is no configuration, as before.
+function _atmos_wrap_outside
+    not _atmos_wrap_inside
 end
 
 # Succeed if no file is newer than the first.
@@ -106,7 +101,7 @@ function _atmos_wrap_ask
     end
     # What a signal ended is asked again at the next prompt.
     if builtin test $_atmos_wrap_failed -le 128
-        set -g _atmos_wrap_kind failed
+        set -g _atmos_wrap_kind true
         set -g _atmos_wrap_holds "$PWD|$argv[1]"
     end
     return 1

@@ -12,6 +12,8 @@ from wrapper.typed import NamedTuple
 
 SHELLS = ("bash", "zsh", "fish")
 NAME = "=env"
+# Beside a text of fish, which has no clock: a file whose time is when the session ends.
+_UNTIL = "=until"
 quoted = code.quoted
 # A file that was written while it was being read must be newer than the text made from it.
 _GRAIN = 0.02
@@ -58,15 +60,16 @@ def home(environ: Mapping[str, str], shell: str) -> str:
     return os.path.join(os.path.abspath(files.cache_dir(environ)), "hook", code.FORM, shell)
 
 
-def text(answer: Answer, shell: str, stamp: str, directory: str = "") -> str:
+def text(answer: Answer, shell: str, stamp: str, directory: str = "", until: str = "") -> str:
     """Return code of a shell that says an answer; the shell file knows what to do with it.
 
-    `stamp` is the file whose time the watched ones are compared with, '' when there is none.
+    `stamp` is the file whose time the watched ones are compared with, '' when there is none; of
+    `until` the time is the session's end.
     Raises: UsageError for a shell that has no hook.
     """
     if shell not in SHELLS:
         raise UsageError(f"there is no hook for {shell}", hint=f"one of {', '.join(SHELLS)}")
-    return code.of(answer, shell, stamp, directory)
+    return code.of(answer, shell, stamp, directory, until)
 
 
 def keep(answer: Answer, shell: str, directory: str, environ: Mapping[str, str], at: float) -> str:
@@ -79,10 +82,16 @@ def keep(answer: Answer, shell: str, directory: str, environ: Mapping[str, str],
         return text(answer, shell, "")
     if not files.owns(os.path.dirname(home(environ, shell))):
         return text(answer, shell, "")
-    found = text(answer, shell, stamp, directory)
+    until = ""
+    if shell == "fish" and answer.expires:
+        until = os.path.join(os.path.dirname(stamp), _UNTIL)
+    found = text(answer, shell, stamp, directory, until)
     try:
+        if until:
+            files.write_cache(until, b"")
+            os.utime(until, (answer.expires, answer.expires))
         files.write_cache(stamp, found.encode("utf-8", "surrogateescape"))
         os.utime(stamp, (at - _GRAIN, at - _GRAIN))
-    except (StoreError, OSError, ValueError):
+    except (StoreError, OSError, OverflowError, ValueError):
         return text(answer, shell, "")
     return found

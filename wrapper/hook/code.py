@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 FORM = "2"
 
 
-def of(answer: Answer, shell: str, stamp: str, directory: str = "") -> str:
+def of(answer: Answer, shell: str, stamp: str, directory: str = "", until: str = "") -> str:
     """Return code of a shell (bash, zsh, fish) that says an answer for a directory.
 
-    `stamp` is the file whose time the watched ones are compared with, '' when there is none. The
-    shell file knows the variables and functions: `test` whether the answer still holds, `free`
+    `stamp` is the file whose time the watched ones are compared with, '' when there is none; the
+    time of `until` is when the session ends, for shells that have no clock. The shell file knows the variables and functions: `test` whether the answer still holds, `free`
     whether none of the names is in use, `list` which are to be taken away, `give` the values.
     """
     names = sorted(filter(_named, answer.values))
@@ -36,7 +36,7 @@ def of(answer: Answer, shell: str, stamp: str, directory: str = "") -> str:
     tests = _tests(answer, shell, stamp, directory)
     lines = [*_single(shell, single), _many(shell, "names", names), _many(shell, "values", values)]
     if shell == "fish":
-        lines += _fish(answer, tests, names, gone, prefixes)
+        lines += _fish(answer, tests, names, gone, prefixes, quoted(shell, until) if until else "")
     else:
         lines += _posix(answer, shell, tests, names, gone, prefixes)
     return "".join(f"{line}\n" for line in [*lines, *_single(shell, {"form": FORM})])
@@ -150,7 +150,12 @@ def _posix(
 
 
 def _fish(
-    answer: Answer, tests: _Tests, names: list[str], gone: list[str], prefixes: list[str]
+    answer: Answer,
+    tests: _Tests,
+    names: list[str],
+    gone: list[str],
+    prefixes: list[str],
+    until: str,
 ) -> Iterator[str]:
     def function(name: str, *lines: str) -> str:
         return "\n".join([f"function _atmos_wrap_{name}", *lines, "end"])
@@ -162,13 +167,16 @@ def _fish(
     if tests.watch and not tests.stamp:  # nothing to compare with
         yield function("test", "return 1")
     elif tests.watch:
-        newer = test([*there, *(f"! {path} -nt {tests.stamp}" for path in tests.watch)])
+        newer = [*there, *(f"! {path} -nt {tests.stamp}" for path in tests.watch)]
+        # What was written to the terminal last has set its time: that is the clock.
+        newer += [f"! /dev/fd/0 -nt {until}"] if until else []
+        ended = f"; and _atmos_wrap_older {until} /dev/fd/0" if until else ""
         yield function(
             "test",
             "if set -q _atmos_wrap_old_test",  # fish before 3.6
-            f"{test(there)}; and _atmos_wrap_older {tests.stamp} {' '.join(tests.watch)}",
+            f"{test(there)}; and _atmos_wrap_older {tests.stamp} {' '.join(tests.watch)}{ended}",
             "else",
-            newer,
+            test(newer),
             "end",
         )
     else:

@@ -153,9 +153,7 @@ def answer(view: View, world: World) -> Answer:
     values: dict[str, str] = {}
     unset: frozenset[str] = frozenset()
     absent = list(_marks(directory, view.root))
-    if view.session and not view.signed_in:
-        absent.append(view.session)
-    elif view.session:
+    if view.session:  # one that has ended is there, too
         watch.append(view.session)
     if view.delta is not None and view.found is not None:
         values = {**view.delta.set, **prompt.values(view)}
