@@ -50,8 +50,19 @@ def compose(text: bytes, path: str) -> Any:
         at = Location(path, mark.line + 1, mark.column + 1) if mark else Location(path, 1, 1)
         raise ConfigError(f"bad YAML: {_problem(error)}", at=at, hint=_LOOK) from error
     except yaml.reader.ReaderError as error:
-        at = Location(path, text[: error.position].count(b"\n") + 1, 1)
-        raise ConfigError(f"bad YAML: {error.reason}", at=at) from error
+        raise ConfigError(f"bad YAML: {error.reason}", at=_unreadable(text, error, path)) from error
+
+
+def _unreadable(text: bytes, error: yaml.reader.ReaderError, path: str) -> Location:
+    """Return the place of the first byte that is not UTF-8, else of what the parser refuses."""
+    position = error.position if error.position >= 0 else len(text)
+    try:
+        text.decode()
+    except UnicodeDecodeError as wrong:
+        position = wrong.start
+    before = text[:position]
+    column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+    return Location(path, before.count(b"\n") + 1, column)
 
 
 def _from_c(text: bytes) -> Any:

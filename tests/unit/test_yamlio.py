@@ -125,6 +125,23 @@ def test_what_is_wrong_is_told_with_its_place(
     assert refusal(text) == (message, Location("f.yaml", *place))
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "column"),
+    [
+        (b"a: \xff", 1, 4),
+        (b"a: 1\nb: caf\xe9 x\n", 2, 7),
+        (b"a: 1\nb: \xc3\xa9\xe9\nc: 1\n", 2, 5),
+        (b"a: 1\nb: \xc3", 2, 4),
+        (b"a: 1\nb: x\x01", 2, 5),
+        (b"a: 1\n" * 9000 + b"b: \xe9\n", 9001, 4),
+    ],
+)
+def test_a_byte_that_is_not_utf_8_is_told_with_its_place(
+    text: bytes, line: int, column: int
+) -> None:
+    assert refusal(text)[1] == Location("f.yaml", line, column)
+
+
 @pytest.mark.parametrize("text", [b"a: \xff", b"a: 1\nb: \x01", b"\ta: 1", b"a: [1", b"a: 'x"])
 def test_unreadable_bytes_are_bad_yaml(text: bytes) -> None:
     assert refusal(text)[0].startswith("bad YAML: ")

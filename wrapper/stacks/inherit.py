@@ -16,6 +16,12 @@ _DEPTH = 100
 _BASES = 1000
 
 
+class InheritsError(StackError):
+    """`metadata.inherits` of `component` is no list of names."""
+
+    component = ""
+
+
 class Bases(NamedTuple):
     """`order` is the order of merging, with repeats; `chain` what `inheritance` shows."""
 
@@ -150,10 +156,12 @@ def _inherits(body: Mapping[str, Any], name: str, stack: str) -> list[str]:
     if found is None:
         return []
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
-        raise StackError(
+        error = InheritsError(
             f"invalid component metadata.inherits section: component '{name}' in stack '{stack}'",
             hint="metadata.inherits is a list of component names",
         )
+        error.component = name
+        raise error
     return found
 
 

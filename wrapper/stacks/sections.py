@@ -12,7 +12,13 @@ from wrapper.errors import StackError, near
 from wrapper.merge import Append, deep_merge, merge_all, prune
 from wrapper.stacks import backend
 from wrapper.stacks.imports import Tree, place
-from wrapper.stacks.inherit import Bases, bases_of, legacy_root, metadata_component
+from wrapper.stacks.inherit import (
+    Bases,
+    InheritsError,
+    bases_of,
+    legacy_root,
+    metadata_component,
+)
 from wrapper.stacks.settings import Settings, known_strategy
 from wrapper.typed import Any, NamedTuple
 
@@ -75,7 +81,12 @@ def resolve(
     label = os.path.relpath(tree.path, settings.stacks_dir)
     components = components_of(tree, kind, settings)
     body = _body(tree, kind, name, components)
-    bases = bases_of(name, _checked(components), label)
+    try:
+        bases = bases_of(name, _checked(components), label)
+    except InheritsError as error:
+        keys = ("components", kind, error.component, "metadata", "inherits")
+        error.at = (place(_setter(tree, keys), keys),)
+        raise
     type_section = _root_map(tree, kind, settings)
     parts = _Parts(
         tree,
