@@ -77,3 +77,14 @@ def test_a_default_is_shown_by_its_relative_place(shop: Cli, terraform: str) -> 
     done = shop("terraform", "apply", "app", "-s", "dev", "-auto-approve")
     first = done.stderr.splitlines()[0]
     assert first == "identity: dev-deploy (the default, stacks/deploy/dev.yaml:10:7)"
+
+
+@pytest.mark.parametrize("given", [".", "../app", "components/terraform/app"])
+def test_a_component_is_described_by_its_path_too(shop: Cli, given: str) -> None:
+    module = Path(shop.cwd, "components", "terraform", "app")
+    where = module if given.startswith(".") else shop.cwd
+    expected = shop("describe", "component", "app", "-s", "dev")
+    assert expected.exit == 0
+    assert shop("describe", "component", given, "-s", "dev", cwd=where) == expected
+    told = shop("describe", "component", "./stacks", "-s", "dev")
+    assert (told.exit, "is not within the component directory" in told.stderr) == (64, True)

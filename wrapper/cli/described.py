@@ -38,9 +38,10 @@ def component(
     skip: Sequence[str] = (),
     provenance: bool = False,
 ) -> None:
-    """Write one component, resolved. Raises: WrapError."""
+    """Write one component, resolved; `name` may be a path. Raises: WrapError."""
     from wrapper import run, stacks
     from wrapper.errors import UsageError
+    from wrapper.terraform import location
 
     stack = session.globals.stack
     if not stack:
@@ -51,6 +52,7 @@ def component(
     config = session.config()
     world = session.world
     reader = run.reader(config, session.globals.identity, world, masks=True)
+    name = location.component_name(config, world, name, stack)
     found = stacks.component(
         config, world, name, stack, "", templates=truth(templates), reader=reader
     )
