@@ -1,6 +1,17 @@
 # The hook of atmos-wrap for bash, 3.2 and later. Load it with: eval "$(atmos-wrap hook bash)"
 # At a prompt nothing is started unless the directory is new or a file that matters has changed.
 # Every name here begins with _atmos_wrap: a `readonly` variable of the user's must not stop us.
+# A builtin's NAME=VALUE is in quotes, else `set -k` takes it away.
+# shellcheck disable=SC2154 # a `local` in quotes is not seen
+
+# Under `set -a` nothing of this is exported.
+_atmos_wrap_all=
+case $- in
+*a*)
+	builtin set +a
+	_atmos_wrap_all=1
+	;;
+esac
 
 # Loaded again: what the one before has set is given back by its own rules.
 # shellcheck disable=SC2218 # it is the older text's own
@@ -10,7 +21,7 @@ _atmos_wrap_start='@START@'
 _atmos_wrap_texts='@TEXTS@'
 _atmos_wrap_form='@FORM@'
 # shellcheck disable=SC2034 # for programs
-builtin export ATMOS_WRAP_HOOK='bash:'"$$"':@VERSION@'
+builtin export 'ATMOS_WRAP_HOOK=bash:'"$$"':@VERSION@'
 # The directory and the wishes that the answer is for.
 _atmos_wrap_holds=
 _atmos_wrap_kind=
@@ -33,12 +44,15 @@ _atmos_wrap_ours=()
 _atmos_wrap_olds=()
 
 _atmos_wrap_hook() {
-	builtin local _atmos_wrap_status="$?"
+	builtin local "_atmos_wrap_status=$?"
 	case $- in
-	*x*)
-		{ builtin set +x; } 2>/dev/null
+	*[ax]*)
+		{ builtin set -- "$-" && builtin set +ax; } 2>/dev/null
+		# What a command of ours has set under `set -a` is for this shell alone.
+		builtin export -n "${!_atmos_wrap_@}"
 		_atmos_wrap_look || builtin true
-		builtin set -x
+		case $1 in *a*) builtin set -a ;; esac
+		case $1 in *x*) builtin set -x ;; esac
 		;;
 	*) _atmos_wrap_look || builtin true ;;
 	esac
@@ -49,7 +63,7 @@ _atmos_wrap_hook() {
 
 # `[[` and `case` compare without regard to letters' case where the user has set nocasematch.
 _atmos_wrap_look() {
-	builtin local _atmos_wrap_asked="${ATMOS_IDENTITY-}|${ATMOS_PROFILE-}|${ATMOS_STACK-}|${ATMOS_BASE_PATH-}|${ATMOS_CLI_CONFIG_PATH-}|${ATMOS_WRAP_USE-}|${HOME-}|${XDG_STATE_HOME-}|${XDG_CONFIG_HOME-}"
+	builtin local "_atmos_wrap_asked=${ATMOS_IDENTITY-}|${ATMOS_PROFILE-}|${ATMOS_STACK-}|${ATMOS_BASE_PATH-}|${ATMOS_CLI_CONFIG_PATH-}|${ATMOS_WRAP_USE-}|${HOME-}|${XDG_STATE_HOME-}|${XDG_CONFIG_HOME-}"
 	if builtin test "$PWD|$_atmos_wrap_asked" = "$_atmos_wrap_holds" && [[ . -ef $PWD ]] && _atmos_wrap_fresh; then
 		builtin return 0
 	fi
@@ -116,7 +130,7 @@ _atmos_wrap_inside() {
 
 # Ask for this directory. Where that fails, it is asked again when something else is wished.
 _atmos_wrap_ask() {
-	builtin local _atmos_wrap_text _atmos_wrap_failed=0
+	builtin local _atmos_wrap_text "_atmos_wrap_failed=0"
 	_atmos_wrap_text=$("$_atmos_wrap_python" -I -S -c "$_atmos_wrap_start" hook-env bash "$PWD" "$_atmos_wrap_form") || _atmos_wrap_failed=$?
 	if ((_atmos_wrap_failed == 0)); then
 		builtin eval "$_atmos_wrap_text"
@@ -144,13 +158,13 @@ _atmos_wrap_leave() {
 }
 
 _atmos_wrap_enter() {
-	builtin local _atmos_wrap_i _atmos_wrap_fine=1
+	builtin local _atmos_wrap_i "_atmos_wrap_fine=1"
 	if _atmos_wrap_free; then
 		# None of the names is in use: there is nothing to remember.
 		_atmos_wrap_names=(${_atmos_wrap_new_names[@]+"${_atmos_wrap_new_names[@]}"})
 		_atmos_wrap_ours=(${_atmos_wrap_new_values[@]+"${_atmos_wrap_new_values[@]}"})
 		_atmos_wrap_give 2>/dev/null || _atmos_wrap_fine=
-		[[ -z $_atmos_wrap_new_told ]] || builtin export ATMOS_WRAP_STATE="1|$$$_atmos_wrap_new_told"
+		[[ -z $_atmos_wrap_new_told ]] || builtin export "ATMOS_WRAP_STATE=1|$$$_atmos_wrap_new_told"
 	else
 		_atmos_wrap_list
 		for _atmos_wrap_i in ${_atmos_wrap_new_gone[@]+"${_atmos_wrap_new_gone[@]}"}; do
@@ -173,7 +187,7 @@ _atmos_wrap_enter() {
 
 # Remember what a variable holds, and give it `=value`, or nothing. Fail where it is readonly.
 _atmos_wrap_own() {
-	builtin local _atmos_wrap_old="${!1+=}${!1-}"
+	builtin local "_atmos_wrap_old=${!1+=}${!1-}"
 	if [[ -n $_atmos_wrap_old ]] && ! _atmos_wrap_exported "$1"; then
 		_atmos_wrap_old="-${_atmos_wrap_old#=}"
 	fi
@@ -196,7 +210,7 @@ _atmos_wrap_exported() {
 
 # Tell shells that start here which variables are ours. Old values of secrets are not told.
 _atmos_wrap_state() {
-	builtin local _atmos_wrap_i _atmos_wrap_told="1|$$" _atmos_wrap_old REPLY_ATMOS_WRAP
+	builtin local _atmos_wrap_i "_atmos_wrap_told=1|$$" _atmos_wrap_old REPLY_ATMOS_WRAP
 	((${#_atmos_wrap_names[@]})) || builtin return 0
 	for ((_atmos_wrap_i = 0; _atmos_wrap_i < ${#_atmos_wrap_names[@]}; _atmos_wrap_i++)); do
 		_atmos_wrap_old=${_atmos_wrap_olds[_atmos_wrap_i]}
@@ -209,7 +223,7 @@ _atmos_wrap_state() {
 		_atmos_wrap_escape "$_atmos_wrap_old"
 		_atmos_wrap_told="$_atmos_wrap_told|$REPLY_ATMOS_WRAP"
 	done
-	builtin export ATMOS_WRAP_STATE="$_atmos_wrap_told"
+	builtin export "ATMOS_WRAP_STATE=$_atmos_wrap_told"
 }
 
 _atmos_wrap_escape() {
@@ -222,7 +236,7 @@ _atmos_wrap_escape() {
 # Take over what the shell that started this one had set. Names are checked, values stay values.
 _atmos_wrap_adopt() {
 	_atmos_wrap_adopted=1
-	builtin local _atmos_wrap_rest="${ATMOS_WRAP_STATE-}" _atmos_wrap_n _atmos_wrap_v _atmos_wrap_old
+	builtin local "_atmos_wrap_rest=${ATMOS_WRAP_STATE-}" _atmos_wrap_n _atmos_wrap_v _atmos_wrap_old
 	# Ours is far shorter; to take a longer one apart would keep the prompt waiting.
 	((${#_atmos_wrap_rest} <= 16384)) || builtin return 0
 	case $_atmos_wrap_rest in
@@ -273,7 +287,7 @@ atmos-wrap() {
 		fi
 		_atmos_wrap_before=${ATMOS_WRAP_USE-}
 		if [[ -n $_atmos_wrap_pin ]]; then
-			builtin export ATMOS_WRAP_USE="$_atmos_wrap_pin"
+			builtin export "ATMOS_WRAP_USE=$_atmos_wrap_pin"
 		else
 			builtin unset -v ATMOS_WRAP_USE
 		fi
@@ -304,3 +318,4 @@ if [[ ";${PROMPT_COMMAND[*]-};" != *_atmos_wrap_hook* ]]; then
 		PROMPT_COMMAND="${PROMPT_COMMAND:+${PROMPT_COMMAND%;};}_atmos_wrap_hook"
 	fi
 fi
+[[ -z $_atmos_wrap_all ]] || builtin set -a

@@ -21,6 +21,7 @@ OPTIONS = {
         "", "set -eu", "set -o pipefail -o vi", "IFS=abc0123", "set -e; trap 'true' ERR",
         "shopt -s failglob nullglob extglob nocasematch; set -f", "PROMPT_COMMAND='true;'",
         "PROMPT_COMMAND=(true true)",
+        "set -o posix; set -C; GLOBIGNORE='*'", "shopt -s extdebug compat32 xpg_echo; set -E", "shopt -u checkwinsize; set -a", "set -k",
         # Like bash-preexec: a trap for each command, and the prompt's commands in between.
         "trap 'last=$BASH_COMMAND' DEBUG; PROMPT_COMMAND='a=$?'$'\\n''unset a'; set -T",
         "readonly path name i text pin status here file old; alias cd='builtin cd' builtin='builtin ' rm='rm -i' command='command '",
@@ -29,6 +30,7 @@ OPTIONS = {
     "zsh": [
         "", "setopt NO_UNSET", "setopt KSH_ARRAYS", "setopt SH_WORD_SPLIT GLOB_SUBST NO_NOMATCH",
         "setopt ERR_EXIT PIPE_FAIL", "bindkey -v", "emulate ksh", "emulate sh",
+        "setopt ALL_EXPORT WARN_CREATE_GLOBAL WARN_NESTED_VAR", "setopt CSH_NULL_GLOB NO_CLOBBER CHASE_LINKS ERR_RETURN",
         # Like oh-my-zsh: functions of its own, and a prompt that is computed.
         "autoload -Uz add-zsh-hook; at_prompt() { last=$?; }; add-zsh-hook precmd at_prompt; add-zsh-hook chpwd at_prompt; setopt PROMPT_SUBST AUTO_CD AUTO_PUSHD",
         "readonly i name file text pin old; alias cd='builtin cd' builtin='builtin ' rm='rm -i' local=false; alias -g '||'=false",

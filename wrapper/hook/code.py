@@ -145,7 +145,8 @@ def _posix(
     yield function(
         "list", f"_atmos_wrap_new_gone=({' '.join(gone)})", *([f"; {more}"] if more else [])
     )
-    given = " ".join(f"{name}={quoted(shell, answer.values[name])}" for name in names)
+    # In quotes as a whole: bash under `set -k` takes away what looks like an assignment.
+    given = " ".join(quoted(shell, f"{name}={answer.values[name]}") for name in names)
     yield function("give", f"builtin export {given}" if names else "builtin true")
 
 
