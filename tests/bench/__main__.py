@@ -199,6 +199,7 @@ def measure(bench: Bench, runs: int) -> list[Row]:
         "`credential-process`": lambda: bench.seconds(credentials),
         "`list stacks`": bench.ours("list", "stacks"),
         "`describe component`": bench.ours("describe", "component", "app", "-s", "s0"),
+        "`prompt`": bench.ours("prompt"),
         "`__complete` (stacks)": bench.ours("__complete", "terraform", "plan", "app", "-s", ""),
         "`__complete` (components)": bench.ours("__complete", "terraform", "plan", ""),
     }

@@ -185,8 +185,8 @@ CASES = {
     "a manifest that is not UTF-8": Case(
         PLAN,
         78,
-        f"warning: REPO/stacks/deploy/dev.yaml:2:1: bad YAML: invalid leading UTF-8 octet\n{NOT_FOUND}"
-        "  at stacks/deploy/dev.yaml:2:1\n"
+        f"warning: REPO/stacks/deploy/dev.yaml:2:10: bad YAML: invalid leading UTF-8 octet\n{NOT_FOUND}"
+        "  at stacks/deploy/dev.yaml:2:10\n"
         "hint: its manifest is broken: bad YAML: invalid leading UTF-8 octet\n",
         {"stacks/deploy/dev.yaml": "vars:\n  stage: \udcff\n"},
     ),
