@@ -86,7 +86,9 @@ def test_it_is_frozen_matched_and_checked_as_the_library_s_is() -> None:
             value.name = "b"
         with pytest.raises(AttributeError):
             value.other = "b"
-        with pytest.raises((TypeError, ValueError)):  # the library raises one or the other by version
+        with pytest.raises(
+            (TypeError, ValueError)
+        ):  # the library raises one or the other by version
             value._replace(other=1)
         assert kind.__match_args__ == kind._fields == ("name", "size", "parts")
     for base in (typed.NamedTuple, typing.NamedTuple):  # a field without a default comes last
