@@ -9,6 +9,7 @@ import pexpect
 import pytest
 
 from tests.conftest import Cli
+from tests.e2e.ends import hang_up
 from tests.fakes import aws, chain
 
 Terminal = Callable[..., "pexpect.spawn[str]"]
@@ -51,4 +52,4 @@ def terminal(cli: Cli) -> Iterator[Terminal]:
 
     yield start
     for child in started:
-        child.close(force=True)
+        hang_up(child)

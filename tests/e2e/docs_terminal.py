@@ -22,6 +22,7 @@ def main(script: str, *answers: str) -> int:
         given = os.environ[answer[1:]] if answer.startswith("$") else answer
         child.sendline(given)
     child.expect(pexpect.EOF)
+    child.wait()
     child.close()
     return int(child.exitstatus if child.exitstatus is not None else 128)
 

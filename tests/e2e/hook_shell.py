@@ -7,6 +7,7 @@ from pathlib import Path
 import pexpect
 
 from tests.conftest import Cli
+from tests.e2e.ends import hang_up
 
 START = {
     "bash": ["--norc", "--noprofile", "-i"],
@@ -51,4 +52,4 @@ class Hooked:
 
     def close(self) -> None:
         """End the shell."""
-        self.child.close(force=True)
+        hang_up(self.child)

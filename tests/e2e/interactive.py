@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pexpect
 
+from tests.e2e.ends import hang_up
+
 NAMES = ("bash", "zsh", "fish")
 # The line of the how-to for each shell's start file.
 HOOK = {
@@ -114,4 +116,4 @@ def started(
         shell.begun = shell.run("true")
         yield shell
     finally:
-        child.close(force=True)
+        hang_up(child)

@@ -11,6 +11,7 @@ import pexpect
 import pytest
 
 from tests.conftest import Cli
+from tests.e2e.ends import ended, hang_up
 
 ATMOS = """\
 base_path: .
@@ -60,7 +61,7 @@ def terminal(
     run.sendline(SET_PROMPT[name])
     run.expect_exact(PROMPT)
     yield run
-    run.close(force=True)
+    hang_up(run)
 
 
 def _say(run: pexpect.spawn[str], line: str, answer: str) -> None:
@@ -105,8 +106,7 @@ def test_a_job_is_stopped_and_taken_up_again(terminal: pexpect.spawn[str]) -> No
 
 def test_the_exit_code_is_the_shells(terminal: pexpect.spawn[str]) -> None:
     terminal.sendline("exit 7")
-    terminal.expect(pexpect.EOF)
-    terminal.close()
+    ended(terminal)
     assert terminal.exitstatus == 7
 
 

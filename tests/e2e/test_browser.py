@@ -15,6 +15,7 @@ import pexpect
 import pytest
 
 from tests.conftest import Cli
+from tests.e2e.ends import ended, hang_up
 from tests.fakes import aws, portal_pages, signin
 from tests.fakes.chromium import Person, Step
 from tests.fakes.portal_pages import Pages
@@ -79,12 +80,11 @@ def terminal(cli: Cli) -> Iterator[Terminal]:
 
     yield start
     for child in started:
-        child.close(force=True)
+        hang_up(child)
 
 
 def end(child: pexpect.spawn[str]) -> tuple[int, str]:
-    child.expect(pexpect.EOF)
-    child.close()
+    ended(child)
     assert child.exitstatus is not None, child.signalstatus
     return child.exitstatus, child.before or ""
 

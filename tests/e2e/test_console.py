@@ -11,6 +11,7 @@ import pexpect
 import pytest
 
 from tests.conftest import Cli
+from tests.e2e.ends import ended
 from tests.fakes import cloud, portal, proxy, saml, sigv4
 
 CONFIG = """\
@@ -217,8 +218,7 @@ def test_the_users_browser_opens_the_page_and_the_terminal_does_not_show_it(
         timeout=60,
         dimensions=(50, 2000),
     )
-    child.expect(pexpect.EOF)
-    child.close()
+    ended(child)
     screen = child.before or ""
     assert child.exitstatus == 0, screen
     (token,) = lab.cloud.given

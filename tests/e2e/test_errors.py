@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import Cli, Result
 from tests.e2e import repository
+from tests.e2e.ends import ended
 from tests.fakes import aws, demo_repository
 
 PLAN = ("terraform", "plan", "app", "-s", "dev")
@@ -515,6 +516,5 @@ def test_ctrl_c_at_a_prompt_ends_the_run(cli: Cli, manifest: str, prompt: str) -
     )
     run.expect_exact(prompt)
     run.sendintr()
-    run.expect(pexpect.EOF)
-    run.close()
+    ended(run)
     assert (run.exitstatus, "Traceback" in run.before) == (130, False)

@@ -6,14 +6,18 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pexpect
 import pytest
 
 from tests.conftest import Cli
 from tests.e2e.conftest import Terminal
+from tests.e2e.ends import ended
 from tests.fakes import aws
 from tests.fakes.damage import DAMAGE
+
+if TYPE_CHECKING:
+    import pexpect
 
 CONFIG = """\
 base_path: .
@@ -43,8 +47,7 @@ def user(cli: Cli, fake_aws: aws.Fake, tmp_path: Path) -> aws.User:
 
 
 def _end(child: pexpect.spawn[str]) -> tuple[int, str]:
-    child.expect(pexpect.EOF)
-    child.close()
+    ended(child)
     assert child.exitstatus is not None
     return child.exitstatus, (child.before or "").replace("\r\n", "\n")
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import Cli, Result
 from tests.e2e import repository
+from tests.e2e.ends import ended
 from tests.fakes import aws, chain
 
 MODULE = """\
@@ -216,8 +217,7 @@ def test_ctrl_c_at_the_terminal_ends_all_of_them_once(
         assert time.monotonic() < end, "it did not begin"
         time.sleep(0.05)
     run.sendintr()
-    run.expect(pexpect.EOF)
-    run.close()
+    ended(run)
     assert run.exitstatus == 130
     assert "Interrupt received." in run.before
     assert "Two interrupts received" not in run.before

@@ -11,6 +11,7 @@ import pexpect
 import pytest
 
 from tests.conftest import Cli
+from tests.e2e.ends import hang_up
 
 CONFIG = """\
 base_path: ./
@@ -123,7 +124,7 @@ def opened(
 
     yield start
     for one in shells:
-        one.child.close(force=True)
+        hang_up(one.child)
 
 
 def test_a_value_that_the_user_sets_inside_stays(opened: Open, repositories: Path) -> None:

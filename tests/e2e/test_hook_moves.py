@@ -12,6 +12,7 @@ import pexpect
 import pytest
 
 from tests.conftest import Cli
+from tests.e2e.ends import hang_up
 from tests.e2e.test_hook import CONFIG, FOREIGN, LOAD, OWN, START
 
 FAILING = ("set -eu", "set -e; trap 'true' ERR", "setopt ERR_EXIT")
@@ -142,7 +143,7 @@ def opened(machine: Machine, tool: Callable[[str], str], tmp_path: Path) -> Iter
 
     yield start
     for one in shells:
-        one.child.close(force=True)
+        hang_up(one.child)
 
 
 def _steps(machine: Machine, shell: str) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ import pexpect
 import pytest
 
 from tests.conftest import Cli
+from tests.e2e.ends import ended, hang_up
 from tests.fakes.portal import Portal
 
 CONFIG = """
@@ -62,7 +63,7 @@ def terminal(cli: Cli) -> Iterator[Terminal]:
 
     yield start
     for child in started:
-        child.close(force=True)
+        hang_up(child)
 
 
 def told(child: pexpect.spawn[str], how: str) -> int:
@@ -75,8 +76,7 @@ def told(child: pexpect.spawn[str], how: str) -> int:
         child.sendintr()
     else:
         child.kill(getattr(signal, how))
-    child.expect(pexpect.EOF)
-    child.close()
+    ended(child)
     assert "Traceback" not in (child.before or "")
     if child.signalstatus is not None:
         return 128 + (child.signalstatus or 0)
@@ -122,8 +122,7 @@ def test_one_that_waits_for_another_ends_alone(
     second.expect_exact("waiting for")
     assert told(second, how) == ENDS[how]
     sso.decide()
-    first.expect(pexpect.EOF)
-    first.close()
+    ended(first)
     assert first.exitstatus == 0
     assert sso.actions().count("StartDeviceAuthorization") == 1
 
@@ -139,8 +138,7 @@ def test_one_that_waits_for_another_which_ends_asks_itself(
     assert told(first, how) == ENDS[how]
     second.expect_exact("code  WXYZ-1234")
     sso.decide()
-    second.expect(pexpect.EOF)
-    second.close()
+    ended(second)
     assert second.exitstatus == 0
 
 

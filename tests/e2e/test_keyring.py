@@ -8,15 +8,19 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pexpect
 import pytest
 from jeepney import DBusAddress, new_method_call
 
 from tests.conftest import Cli
 from tests.e2e.conftest import Terminal
+from tests.e2e.ends import ended
 from tests.fakes import aws, secret_service
 from tests.fakes.secret_service import SecretService
+
+if TYPE_CHECKING:
+    import pexpect
 
 CONFIG = """\
 base_path: .
@@ -63,8 +67,7 @@ def cli(cli: Cli, vault: SecretService, fake_aws: aws.Fake, browser: Path) -> Cl
 
 
 def _end(child: pexpect.spawn[str]) -> tuple[int, str]:
-    child.expect(pexpect.EOF)
-    child.close()
+    ended(child)
     assert child.exitstatus is not None
     return child.exitstatus, (child.before or "").replace("\r\n", "\n")
 

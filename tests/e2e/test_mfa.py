@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pexpect
 import pytest
 
 from tests.conftest import Cli
 from tests.e2e.conftest import Terminal
+from tests.e2e.ends import ended
 from tests.fakes import aws, chain
+
+if TYPE_CHECKING:
+    import pexpect
 
 CODE = "123456"
 PROMPT = r"MFA code of arn:aws:iam::111111111111:mfa/alice: "
@@ -25,8 +29,7 @@ def made(cli: Cli, make_chain: chain.Make, fake_aws: aws.Fake) -> chain.Chain:
 
 
 def _end(child: pexpect.spawn[str]) -> tuple[int, str]:
-    child.expect(pexpect.EOF)
-    child.close()
+    ended(child)
     assert child.exitstatus is not None
     return child.exitstatus, child.before or ""
 

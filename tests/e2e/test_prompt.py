@@ -16,6 +16,7 @@ import pytest
 
 from tests.conftest import Cli
 from tests.e2e import docs_blocks, interactive
+from tests.e2e.ends import hang_up
 
 CLONE = Path(__file__).resolve().parents[2]
 CONFIG = """\
@@ -203,7 +204,7 @@ def tmux(
             yield lambda *words: run(*words) if words else client
         finally:
             run("kill-server")
-            client.close(force=True)
+            hang_up(client)
 
 
 def test_the_status_line_of_tmux_follows_the_pane(

@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import Cli
 from tests.e2e import repository
+from tests.e2e.ends import ended
 from tests.fakes import aws, demo_repository
 
 APPLY = ("terraform", "apply", "app", "-s", "dev", "-auto-approve", "-no-color")
@@ -61,8 +62,7 @@ def test_ctrl_c_at_the_terminal_lets_terraform_stop_by_itself(cli: Cli, holding:
     _until(holding.exists)
     assert len(_lock_of_the_state(cli)) == 1
     run.sendintr()
-    run.expect(pexpect.EOF)
-    run.close()
+    ended(run)
     _stopped_by_itself(cli, run.before, run.exitstatus)
 
 
@@ -93,8 +93,7 @@ def test_ctrl_c_while_terraform_asks_is_terraforms_answer(cli: Cli, terraform: s
     )
     run.expect("Enter a value:")
     run.sendintr()
-    run.expect(pexpect.EOF)
-    run.close()
+    ended(run)
     assert run.exitstatus == 1
     assert _lock_of_the_state(cli) == []
 
@@ -143,8 +142,7 @@ def test_ctrl_c_lets_go_of_a_state_in_s3(
     _until(began.exists)
     assert _locks_in_s3(fake_aws) == ["app/dev/terraform.tfstate.tflock"]
     run.sendintr()
-    run.expect(pexpect.EOF)
-    run.close()
+    ended(run)
     assert (run.exitstatus, "Two interrupts received" in run.before) == (1, False)
     assert _locks_in_s3(fake_aws) == []
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import Cli
 from tests.e2e import docs_blocks, docs_fixtures, interactive
+from tests.e2e.ends import hang_up
 
 CLONE = Path(__file__).resolve().parents[2]
 
@@ -116,7 +117,7 @@ def test_a_terminal_of_vs_code_has_the_hook(
         shell.run(f"cd {repository}/deep")
         assert shell.clouds()["AWS_PROFILE"] == "outer"
     finally:
-        child.close(force=True)
+        hang_up(child)
 
 
 def test_profile_and_task_for_vs_code_do_what_they_say(cli: Cli, repository: Path) -> None:
@@ -134,4 +135,4 @@ def test_profile_and_task_for_vs_code_do_what_they_say(cli: Cli, repository: Pat
             child.sendline("echo IS-$AWS_PROFILE-")
             child.expect_exact("IS-audit-")
         finally:
-            child.close(force=True)
+            hang_up(child)

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import Cli
 from tests.e2e.conftest import Terminal
+from tests.e2e.ends import hang_up
 from tests.fakes import aws
 from tests.fakes.damage import NOBODY, give_away
 from wrapper.hook.code import FORM
@@ -128,7 +129,7 @@ def test_a_file_keyring_in_such_a_directory_is_not_read_and_not_written(
         child.expect_exact(question)
         child.sendline("AKIA" if "key" in question else "")
     child.expect_exact(told.splitlines()[0])
-    child.close(force=True)
+    hang_up(child)
     assert list(directory.iterdir()) == []
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import Cli
 from tests.e2e import repository
+from tests.e2e.ends import ended
 
 
 @pytest.fixture
@@ -113,8 +114,7 @@ def test_approval_at_the_terminal(cli: Cli, module: Path) -> None:
     run.expect("Enter a value:")
     run.sendline("yes")
     run.expect("Apply complete! Resources: 2 added")
-    run.expect(pexpect.EOF)
-    run.close()
+    ended(run)
     assert (run.exitstatus, run.signalstatus) == (0, None)
 
 

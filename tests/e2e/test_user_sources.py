@@ -8,6 +8,7 @@ import pexpect
 import pytest
 
 from tests.conftest import Cli
+from tests.e2e.ends import ended
 from tests.fakes import aws
 
 PLACES = ("configuration", "keyring", "ambient")
@@ -62,8 +63,7 @@ def keep(cli: Cli, user: aws.User) -> None:
     for question, answer in zip(("ID: ", "key: ", "none\\): ", "12h\\): "), answers, strict=True):
         child.expect(question)
         child.sendline(answer)
-    child.expect(pexpect.EOF)
-    child.close()
+    ended(child)
     assert child.exitstatus == 0, child.before
 
 

@@ -14,6 +14,7 @@ import pexpect
 import pytest
 
 from tests.conftest import Cli
+from tests.e2e.ends import ended
 from tests.fakes import chain
 
 ATMOS = """\
@@ -292,8 +293,7 @@ def test_ctrl_c_ends_the_step_and_the_workflow(cli: Cli, repo: Path, name: str) 
     )
     run.expect("waiting")
     run.sendintr()
-    run.expect(pexpect.EOF)
-    run.close()
+    ended(run)
     assert (run.exitstatus, as_whom(repo)) == (128 + signal.SIGINT, [("ready", None)])
 
 

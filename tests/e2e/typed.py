@@ -11,6 +11,7 @@ from pathlib import Path
 import pexpect
 
 from tests.conftest import Cli
+from tests.e2e.ends import hang_up
 
 TAB, RETURN, KILL, LEFT, INTERRUPT = "\t", "\r", "\x15", "\x02", "\x03"
 PROMPT = "ready> "
@@ -117,7 +118,7 @@ def started(
         child.expect_exact(PROMPT)
         yield found
     finally:
-        child.close(force=True)
+        hang_up(child)
 
 
 def completion(cli: Cli, shell: str, environment: Mapping[str, str]) -> str:
