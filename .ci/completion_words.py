@@ -39,7 +39,7 @@ FLAGS = {
     "--process-templates": TRUTH, "--provider": "provider", "--providers": "provider*",
     "--sections": "vars|env|settings|metadata|backend|backend_type|providers|auth*",
     "--shell": "program", "--skip": "function", "--stack": "stack", "--type": "real|abstract|all",
-    "auth whoami --output": "json|table", "workflow --file": "workflow-file",
+    "auth whoami --output": "json|table", "workflow --file": "workflow-file", "list workflows --file": "workflow-file",
     "prompt --format": "", "--clone-target-ref": TRUTH, "--repo-path": "dir",
 }  # fmt: skip
 FREE = frozenset(

@@ -147,6 +147,7 @@ _COMMANDS = {
             "describe component", "describe config", "describe stacks",
             "list stacks", "list components", "list instances", "list identities", "list profiles",
             "list values", "list vars", "list settings", "list metadata", "describe dependents",
+            "list workflows", "list vendor", "list affected",
             "describe affected",
             "describe schema",
             "profile list", "profile show", "validate stacks", "version", "why", "workflow",

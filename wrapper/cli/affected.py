@@ -17,6 +17,27 @@ if TYPE_CHECKING:
     from wrapper.stacks.sides import Key, Side
 
 _CONTEXT = ("namespace", "tenant", "environment", "stage")
+Base = Annotated[
+    str,
+    typer.Option(help="branch of origin, or commit, to compare with; X...: where HEAD left X"),
+]
+Ref = Annotated[str, typer.Option(help="the same, as a full reference: refs/heads/main")]
+Sha = Annotated[str, typer.Option(help="the same, as the name of a commit")]
+RepoPath = Annotated[str, typer.Option(help="compare with this other clone as it is")]
+Clone = Annotated[
+    bool, typer.Option("--clone-target-ref", help="fetch the commit from origin, beside the clone")
+]
+SshKey = Annotated[str, typer.Option(help="private key to fetch with")]
+SshPassword = Annotated[str, typer.Option(help="the password of that key")]
+Dependents = Annotated[
+    bool, typer.Option("--include-dependents", help="also what depends on these")
+]
+Unlocked = Annotated[bool, typer.Option("--exclude-locked", help="leave out what is locked")]
+Tags = Annotated[str, typer.Option(help="only with one of these tags, by comma")]
+Labels = Annotated[str, typer.Option(help="only with all of these k=v, by comma")]
+Templates = Annotated[str, typer.Option(help="false: leave templates as text")]
+Functions = Annotated[str, typer.Option(help="false: leave YAML functions as text")]
+
 _ADMIN = "stack.settings.spacelift.admin_stack_selector"
 
 
@@ -29,25 +50,17 @@ def register(app: typer.Typer) -> None:
 
 def describe_affected(
     ctx: typer.Context,
-    base: Annotated[
-        str,
-        typer.Option(help="branch of origin, or commit, to compare with; X...: where HEAD left X"),
-    ] = "",
-    ref: Annotated[str, typer.Option(help="the same, as a full reference: refs/heads/main")] = "",
-    sha: Annotated[str, typer.Option(help="the same, as the name of a commit")] = "",
-    repo_path: Annotated[str, typer.Option(help="compare with this other clone as it is")] = "",
-    clone_target_ref: Annotated[
-        bool,
-        typer.Option("--clone-target-ref", help="fetch the commit from origin, beside the clone"),
-    ] = False,
-    ssh_key: Annotated[str, typer.Option(help="private key to fetch with")] = "",
-    ssh_key_password: Annotated[str, typer.Option(help="the password of that key")] = "",
+    base: Base = "",
+    ref: Ref = "",
+    sha: Sha = "",
+    repo_path: RepoPath = "",
+    clone_target_ref: Clone = False,
+    ssh_key: SshKey = "",
+    ssh_key_password: SshPassword = "",
     form: Annotated[str, typer.Option("--format", "-f", help="json or yaml")] = "json",
     query: Query = "",
     file: File = "",
-    include_dependents: Annotated[
-        bool, typer.Option("--include-dependents", help="also what depends on these")
-    ] = False,
+    include_dependents: Dependents = False,
     include_settings: Annotated[
         bool, typer.Option("--include-settings", help="also their section settings")
     ] = False,
@@ -55,15 +68,11 @@ def describe_affected(
         bool,
         typer.Option("--include-spacelift-admin-stacks", help="also the stacks that manage them"),
     ] = False,
-    exclude_locked: Annotated[
-        bool, typer.Option("--exclude-locked", help="leave out what is locked")
-    ] = False,
-    tags: Annotated[str, typer.Option(help="only with one of these tags, by comma")] = "",
-    labels: Annotated[str, typer.Option(help="only with all of these k=v, by comma")] = "",
-    process_templates: Annotated[str, typer.Option(help="false: leave templates as text")] = "true",
-    process_functions: Annotated[
-        str, typer.Option(help="false: leave YAML functions as text")
-    ] = "true",
+    exclude_locked: Unlocked = False,
+    tags: Tags = "",
+    labels: Labels = "",
+    process_templates: Templates = "true",
+    process_functions: Functions = "true",
     skip: Skip = [],  # noqa: B006
     upload: Annotated[bool, typer.Option("--upload", help="refused: there is no server")] = False,
     verbose: Annotated[
@@ -102,9 +111,9 @@ def describe_affected(
     items = list(found.items)
     if include_spacelift_admin_stacks:
         items += _admin_stacks(found)
-    items = [item for item in items if _fits(item, tags, labels)]
-    needed = _needed_by(found.own, asked.stack) if include_dependents else {}
-    shown: Any = [_shown(item, found.own, needed, settings=include_settings) for item in items]
+    items = [item for item in items if fits(item, tags, labels)]
+    needed = needed_by(found.own, asked.stack) if include_dependents else {}
+    shown: Any = [entry_of(item, found.own, needed, settings=include_settings) for item in items]
     within = {pair for entry in shown for pair in _below(entry)}
     for entry in shown:
         entry["included_in_dependents"] = (entry["component"], entry["stack"]) in within
@@ -115,7 +124,7 @@ def describe_affected(
     output.emit(session, shown, form, file, apart=bool(query))
 
 
-def _shown(
+def entry_of(
     item: Item, own: Side, needed: Mapping[Node, list[Node]], *, settings: bool
 ) -> dict[str, Any]:
     """Return an item as Atmos shows it; what is not asked for is empty."""
@@ -136,7 +145,7 @@ def _shown(
     return found
 
 
-def _needed_by(own: Side, stack: str) -> dict[Node, list[Node]]:
+def needed_by(own: Side, stack: str) -> dict[Node, list[Node]]:
     """Return for each component those that need it, in the stack that is asked for."""
     from wrapper.stacks import dependencies, names
     from wrapper.stacks.overview import Chosen
@@ -178,7 +187,8 @@ def _below(entry: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from _below(one)
 
 
-def _fits(item: Item, tags: str, labels: str) -> bool:
+def fits(item: Item, tags: str, labels: str) -> bool:
+    """Say whether a component has one of the tags and all of the labels."""
     from wrapper.cli.terraform_bulk import label, several
 
     wanted = several(tags)

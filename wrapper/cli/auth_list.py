@@ -6,18 +6,29 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wrapper.cli import listing
 from wrapper.cli.auth_section import (
     Format,
     Tags,
     has_tag,
     read,
 )
+from wrapper.cli.listing import Column, Columns, Delimiter, Filter, Shape, Sort
 from wrapper.errors import ConfigError, UsageError, near
 
 if TYPE_CHECKING:
     from wrapper.auth.model import Auth, Entry
     from wrapper.cli.session import Session
     from wrapper.world import World
+
+IDENTITIES = (
+    Column("Name", "{{ .name }}"),
+    Column("Kind", "{{ .kind }}"),
+    Column("Via", "{{ .via }}"),
+    Column("Default", "{{ .default }}"),
+    Column("Alias", "{{ .alias }}"),
+    Column("Left", "{{ .left }}"),
+)
 
 
 def list_all(
@@ -35,29 +46,65 @@ def list_all(
     return _list(ctx.obj, form or "tree", providers, identities, tags)
 
 
-def list_identities(ctx: typer.Context, form: Format = None) -> int:
+def list_identities(
+    ctx: typer.Context,
+    form: Format = None,
+    columns: Columns = "",
+    sort: Sort = "",
+    filter: Filter = "",  # noqa: A002  the flag's name
+    delimiter: Delimiter = "",
+) -> int:
     """List the identities."""
-    return _list(ctx.obj, form or "table", None, "", "")
+    shape = Shape(form or "", columns, sort, filter, delimiter)
+    if shape.is_plain and form not in ("csv", "tsv"):
+        return _list(ctx.obj, form or "table", None, "", "")
+    session: Session = ctx.obj
+    auth, world = read(session)
+    left = _left(auth, world)
+    entries = sorted(auth.identities.values(), key=lambda one: (one.name.lower(), one.name))
+    chosen = listing.columns_of(session, (), IDENTITIES, columns)
+    listing.write(session, [_item(one, left.get(one.name)) for one in entries], chosen, shape)
+    return 0
+
+
+def _item(entry: Entry, left: float | None) -> dict[str, Any]:
+    """Return what columns may show of an identity: what it says, without secrets, and its session."""
+    from wrapper.auth import listing as texts
+
+    said = texts.values(entry)
+    via = said.get("via") if isinstance(said.get("via"), dict) else {}
+    return {
+        **dict.fromkeys(("alias", "principal", "tags"), ""),
+        **said,
+        "name": entry.name,
+        "kind": entry.kind,
+        "provider": (via or {}).get("provider") or "",
+        "identity": (via or {}).get("identity") or "",
+        "via": (via or {}).get("provider") or (via or {}).get("identity") or "",
+        "default": bool(said.get("default")),
+        "required": bool(said.get("required")),
+        "left": "" if left is None else texts.duration(left),
+    }
 
 
 def _list(
     session: Session, form: str, providers: str | None, identities: str | None, tags: str
 ) -> int:
     from wrapper import ui
-    from wrapper.auth import listing
+    from wrapper.auth import listing as texts
 
     if providers is not None and identities is not None:
         raise UsageError("--providers and --identities are mutually exclusive")
-    if form not in listing.FORMATS:
-        listing.render(form, None)  # type: ignore[arg-type]
+    if form not in texts.FORMATS:
+        texts.render(form, None)  # type: ignore[arg-type]
     auth, world = read(session)
-    shown = listing.Shown(
+    shown = texts.Shown(
         auth,
         [] if identities is not None else _some(auth.providers, providers, tags, "provider"),
         [] if providers is not None else _some(auth.identities, identities, tags, "identity"),
         _left(auth, world),
     )
-    text = listing.render(form, shown)
+    text = texts.render(form, shown)
     world.stdout.write(text if form in ("json", "yaml") else ui.escape(text))
     return 0
 

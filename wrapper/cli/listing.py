@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated
+
+import typer
 
 from wrapper import ui
 from wrapper.cli import output
@@ -17,6 +20,16 @@ if TYPE_CHECKING:
     from wrapper.cli.session import Session
 
 Item = Mapping[str, Any]
+Form = Annotated[str, typer.Option("--format", "-f", help="table, json, yaml, csv, tsv")]
+Columns = Annotated[
+    str,
+    typer.Option("--columns", help="by comma: column, field: vars.region, or Name={{ .field }}"),
+]
+Sort = Annotated[str, typer.Option("--sort", help="by comma: column, or column:desc")]
+Filter = Annotated[
+    str, typer.Option("--filter", help="""only where this is true: '.vars.stage == "dev"'""")
+]
+Delimiter = Annotated[str, typer.Option("--delimiter", help="between columns of csv and tsv")]
 
 
 class Column(NamedTuple):
@@ -48,7 +61,8 @@ def columns_of(
     """Return the columns: those of `--columns`, else of `atmos.yaml` at a place, else the default.
 
     A name of `--columns` is that of a configured or a default column, else a field of the items,
-    such as `vars.region`. Raises: ConfigError for a column without a name or a value.
+    such as `vars.region`; `Name=VALUE` gives a field or a template a name of its own. Raises:
+    ConfigError for a configured column without a name or a value, UsageError for a given one.
     """
     from wrapper.errors import ConfigError
 
@@ -68,8 +82,22 @@ def columns_of(
     if not wanted:
         return known or list(default)
     by_name = {one.name.lower(): one for one in (*default, *known)}
-    names = [part.strip() for part in wanted.split(",") if part.strip()]
-    return [by_name.get(name.lower()) or _field(name) for name in names]
+    # A comma within a template parts nothing.
+    names = [part.strip() for part in re.findall(r"(?:\{\{.*?\}\}|[^,])+", wanted)]
+    return [by_name.get(name.lower()) or _given(name, by_name) for name in names if name]
+
+
+def _given(text: str, known: Mapping[str, Column]) -> Column:
+    name, mark, value = (part.strip() for part in text.partition("="))
+    if not mark:
+        return _field(name)
+    if not name or not value:
+        raise UsageError(
+            f'the column "{text}" needs a name and a value', hint="--columns Name=VALUE"
+        )
+    if "{{" in value:
+        return Column(name, value)
+    return (known.get(value.lower()) or _field(value))._replace(name=name)
 
 
 def _field(name: str) -> Column:
@@ -189,19 +217,22 @@ def write(
     shape: Shape,
     *,
     header: bool = False,
+    about_stacks: bool = True,
 ) -> None:
-    """Write items in the format that was asked for. Raises: as `rows`, UsageError for a format."""
+    """Write items in the format that was asked for; `about_stacks`: none means that `-s` has none.
+
+    Raises: as `rows`, UsageError for a format.
+    """
     items = list(items)
     found = rows(items, columns, shape)
+    if not items and session.globals.stack and about_stacks:
+        ui.warn(session.world, f'nothing is known of a stack "{session.globals.stack}"')
     _warn_of_unknown(session, items, columns)
     output.table(session, found, shape.form, header=header, delimiter=shape.delimiter)
 
 
 def _warn_of_unknown(session: Session, items: Sequence[Item], columns: Sequence[Column]) -> None:
-    """Warn of an empty list of a stack, and of columns that are empty because no item has them."""
-    stack = session.globals.stack
-    if not items and stack:
-        ui.warn(session.world, f'nothing is known of a stack "{stack}"')
+    """Warn of columns that are empty because no item has them."""
     known = sorted({key for item in items for key in item})
     for column in columns if items else ():
         if column.keys and column.keys[0] not in known:

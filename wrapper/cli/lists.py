@@ -11,7 +11,7 @@ import typer
 from wrapper import ui
 from wrapper.cli import group, listing
 from wrapper.cli.described import names_of, split, truth
-from wrapper.cli.listing import Column, Shape
+from wrapper.cli.listing import Column, Columns, Delimiter, Filter, Form, Shape, Sort
 from wrapper.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,15 +23,6 @@ Format = Annotated[
     str,
     typer.Option("--format", "-f", help="table, json, yaml, csv, tsv; tree of stacks, instances"),
 ]
-Form = Annotated[str, typer.Option("--format", "-f", help="table, json, yaml, csv, tsv")]
-Columns = Annotated[
-    str, typer.Option("--columns", help="by comma: columns of atmos.yaml, or fields: vars.region")
-]
-Sort = Annotated[str, typer.Option("--sort", help="by comma: column, or column:desc")]
-Filter = Annotated[
-    str, typer.Option("--filter", help="""only where this is true: '.vars.stage == "dev"'""")
-]
-Delimiter = Annotated[str, typer.Option("--delimiter", help="between columns of csv and tsv")]
 Tags = Annotated[str, typer.Option(help="only with one of these tags, by comma")]
 Labels = Annotated[str, typer.Option(help="only with all of these k=v, by comma")]
 Flag = Annotated[str, typer.Option(help="false: leave them as text")]

@@ -9,17 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from wrapper import ui
-from wrapper.cli import group, output
+from wrapper.cli import group, listing, output
+from wrapper.cli.listing import Column, Columns, Delimiter, Filter, Form, Shape, Sort
 
 if TYPE_CHECKING:
     from wrapper.cli.session import Session
     from wrapper.config.profiles import Profile
 
 Format = Annotated[str, typer.Option("--format", "-f", help="json or yaml")]
-TableFormat = Annotated[str, typer.Option("--format", "-f", help="table, json or yaml")]
 TextFormat = Annotated[str, typer.Option("--format", "-f", help="text, json or yaml")]
 Query = Annotated[str, typer.Option("--query", "-q", help="show one value, such as .stacks")]
 File = Annotated[str, typer.Option("--file", help="write to this file instead of stdout")]
+
+PROFILES = (
+    Column("Name", "{{ .name }}"),
+    Column("Path", "{{ .path }}"),
+    Column("LocationType", "{{ .type }}"),
+    Column("Active", "{{ .active }}"),
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -59,13 +66,35 @@ def describe_schema(
     output.emit(ctx.obj, schemas.load(name), "json", file)
 
 
-def list_profiles(ctx: typer.Context, form: TableFormat = "table") -> None:
+def list_profiles(
+    ctx: typer.Context,
+    form: Form = "table",
+    columns: Columns = "",
+    sort: Sort = "",
+    filter: Filter = "",  # noqa: A002  the flag's name
+    delimiter: Delimiter = "",
+) -> None:
     """List the profiles that can be selected; `*` marks the active ones."""
     from wrapper.config import places
 
     session: Session = ctx.obj
     config = session.config()
     found = places.available_profiles(config, session.world)
+    shape = Shape(form, columns, sort, filter, delimiter)
+    if form in ("csv", "tsv") or not shape.is_plain:
+        items = [
+            {
+                "name": one.name,
+                "path": one.path,
+                "type": one.kind,
+                "files": list(one.files),
+                "active": one.name in config.profiles,
+            }
+            for one in found
+        ]
+        chosen = listing.columns_of(session, (), PROFILES, columns)
+        listing.write(session, items, chosen, shape)
+        return
     if form != "table":
         output.emit(session, [_row(profile) for profile in found], form)
         return

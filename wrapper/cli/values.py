@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from wrapper.cli import group, output
+from wrapper.cli import group, listing, output
+from wrapper.cli.listing import Columns, Delimiter, Filter, Form, Shape, Sort
 from wrapper.errors import StackError, UsageError, near
 
 if TYPE_CHECKING:
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
 
 Name = Annotated[str, typer.Argument(help="the component's name")]
 Maybe = Annotated[str, typer.Argument(help="the component's name; all without")]
-Format = Annotated[str, typer.Option("--format", "-f", help="table, json, yaml, csv, tsv")]
 Query = Annotated[str, typer.Option("--query", "-q", help="show a part, such as .vars.tags")]
 Abstract = Annotated[bool, typer.Option("--abstract", help="abstract components too")]
-Columns = Annotated[int, typer.Option("--max-columns", help="so many stacks at most; 0: all")]
-Delimiter = Annotated[str, typer.Option("--delimiter", help="between columns of csv and tsv")]
+Most = Annotated[int, typer.Option("--max-columns", help="so many stacks at most; 0: all")]
 Flag = Annotated[str, typer.Option(help="false: leave them as text")]
 Skip = Annotated[list[str], typer.Option("--skip", help="functions (without !) that stay text")]
+
+KEY = listing.Column("Key", "", ("key",))
+# A stack's cell for a key that it does not have.
+ABSENT = ""
 
 
 def register(app: typer.Typer) -> None:
@@ -38,10 +41,13 @@ def register(app: typer.Typer) -> None:
 def list_values(
     ctx: typer.Context,
     component: Name,
-    form: Format = "",
+    form: Form = "",
     query: Query = "",
     abstract: Abstract = False,
-    max_columns: Columns = 0,
+    max_columns: Most = 0,
+    columns: Columns = "",
+    sort: Sort = "",
+    filter: Filter = "",  # noqa: A002  the flag's name
     delimiter: Delimiter = "",
     process_functions: Flag = "true",
     process_templates: Flag = "true",
@@ -49,16 +55,20 @@ def list_values(
 ) -> None:
     """List all values of a component, one column for each stack."""
     found = _sections(ctx.obj, component, abstract, process_templates, process_functions, skip)
-    _write(ctx.obj, found, "", query, form, max_columns, delimiter)
+    shape = Shape(form, columns, sort, filter, delimiter)
+    _write(ctx.obj, found, "", query, max_columns, shape)
 
 
 def list_vars(
     ctx: typer.Context,
     component: Name,
-    form: Format = "",
+    form: Form = "",
     query: Query = "",
     abstract: Abstract = False,
-    max_columns: Columns = 0,
+    max_columns: Most = 0,
+    columns: Columns = "",
+    sort: Sort = "",
+    filter: Filter = "",  # noqa: A002  the flag's name
     delimiter: Delimiter = "",
     process_functions: Flag = "true",
     process_templates: Flag = "true",
@@ -66,15 +76,19 @@ def list_vars(
 ) -> None:
     """List the variables of a component, one column for each stack."""
     found = _sections(ctx.obj, component, abstract, process_templates, process_functions, skip)
-    _write(ctx.obj, found, "vars", query, form, max_columns, delimiter)
+    shape = Shape(form, columns, sort, filter, delimiter)
+    _write(ctx.obj, found, "vars", query, max_columns, shape)
 
 
 def list_settings(
     ctx: typer.Context,
     component: Maybe = "",
-    form: Format = "",
+    form: Form = "",
     query: Query = "",
-    max_columns: Columns = 0,
+    max_columns: Most = 0,
+    columns: Columns = "",
+    sort: Sort = "",
+    filter: Filter = "",  # noqa: A002  the flag's name
     delimiter: Delimiter = "",
     process_functions: Flag = "true",
     process_templates: Flag = "true",
@@ -82,15 +96,19 @@ def list_settings(
 ) -> None:
     """List the settings of a component, or of all, one column for each stack."""
     found = _sections(ctx.obj, component, False, process_templates, process_functions, skip)
-    _write(ctx.obj, found, "settings", query, form, max_columns, delimiter, named=not component)
+    shape = Shape(form, columns, sort, filter, delimiter)
+    _write(ctx.obj, found, "settings", query, max_columns, shape, named=not component)
 
 
 def list_metadata(
     ctx: typer.Context,
     component: Maybe = "",
-    form: Format = "",
+    form: Form = "",
     query: Query = "",
-    max_columns: Columns = 0,
+    max_columns: Most = 0,
+    columns: Columns = "",
+    sort: Sort = "",
+    filter: Filter = "",  # noqa: A002  the flag's name
     delimiter: Delimiter = "",
     process_functions: Flag = "true",
     process_templates: Flag = "true",
@@ -98,7 +116,8 @@ def list_metadata(
 ) -> None:
     """List the metadata of a component, or of all, one column for each stack."""
     found = _sections(ctx.obj, component, False, process_templates, process_functions, skip)
-    _write(ctx.obj, found, "metadata", query, form, max_columns, delimiter, named=not component)
+    shape = Shape(form, columns, sort, filter, delimiter)
+    _write(ctx.obj, found, "metadata", query, max_columns, shape, named=not component)
 
 
 def _sections(
@@ -165,9 +184,8 @@ def _write(
     sections: Mapping[tuple[str, str], Mapping[str, Any]],
     key: str,
     query: str,
-    form: str,
     limit: int,
-    delimiter: str,
+    shape: Shape,
     *,
     named: bool = False,
 ) -> None:
@@ -187,25 +205,34 @@ def _write(
             found.setdefault(stack, {})[component] = value
         else:
             found[stack] = value
-    if form in output.FORMATS:
-        output.emit(session, found, form)
+    if shape.form in output.FORMATS and shape.is_plain:
+        output.emit(session, found, shape.form)
         return
     columns = dict(list(found.items())[: limit or None])
-    output.table(session, rows(columns), form, header=True, delimiter=delimiter)
+    items = [row for row in rows(columns) if _is_wanted(row, shape.filter)]
+    default = [KEY, *(listing.Column(stack, "", (stack,)) for stack in columns)]
+    chosen = listing.columns_of(session, (), default, shape.columns)
+    shown = [{name: _cell(value) for name, value in row.items()} for row in items]
+    listing.write(session, shown, chosen, shape._replace(filter=""), header=True)
 
 
-def rows(columns: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Return one row for each key of nested maps, with a column for each stack."""
+def _is_wanted(row: Mapping[str, Any], condition: str) -> bool:
+    from wrapper.stacks import condition as conditions
+
+    return not condition or conditions.holds(condition, dict(row))
+
+
+def rows(columns: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one row for each key of nested maps: `key`, and the value of each stack, or ABSENT."""
     from wrapper.origins import leaves
 
     cells = {
-        stack: {".".join(path): _cell(leaf) for path, leaf in leaves(value)}
+        stack: {".".join(path) or "value": leaf for path, leaf in leaves(value)}
         for stack, value in columns.items()
     }
     keys = sorted({key for column in cells.values() for key in column})
     return [
-        {"Key": key or "value", **{stack: cells[stack].get(key, "") for stack in cells}}
-        for key in keys
+        {"key": key, **{stack: cells[stack].get(key, ABSENT) for stack in cells}} for key in keys
     ]
 
 

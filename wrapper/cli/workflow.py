@@ -75,13 +75,13 @@ def find(name: str, file: str, config: Config) -> Workflow:
     Raises: UsageError when there is none or several, ConfigError with the place of a fault.
     """
     if file:
-        node = read_file(_path(file, config))
+        node = read_file(path_of(file, config))
         known = list(node.get("workflows", {}).map("workflows").value)
         if name not in known:
             raise _unknown(name, known, f" in {file}")
         return read(node, name, file, config)
-    directory = _directory(config)
-    files = _files(directory)
+    directory = directory_of(config)
+    files = files_in(directory)
     nodes = {one: read_file(os.path.join(directory, one)) for one in files}
     names = {
         one: list(node.get("workflows", {}).map("workflows").value) for one, node in nodes.items()
@@ -104,7 +104,7 @@ def _unknown(name: str, known: Sequence[str], where: str) -> UsageError:
     return UsageError(f'there is no workflow "{name}"{where}', hint=near(name, known) or there)
 
 
-def _directory(config: Config) -> str:
+def directory_of(config: Config) -> str:
     """Return the directory of the workflow files. Raises: ConfigError when none is configured."""
     section = config.data.get("workflows")
     base = section.get("base_path") if isinstance(section, dict) else None
@@ -116,16 +116,16 @@ def _directory(config: Config) -> str:
     return os.path.normpath(os.path.join(config.base_path, base))
 
 
-def _path(file: str, config: Config) -> str:
+def path_of(file: str, config: Config) -> str:
     """Return the path of a workflow file; without a suffix it is .yaml, else .yml."""
-    path = file if os.path.isabs(file) else os.path.join(_directory(config), file)
+    path = file if os.path.isabs(file) else os.path.join(directory_of(config), file)
     if path.endswith(_SUFFIXES):
         return path
     found = [path + suffix for suffix in _SUFFIXES if os.path.exists(path + suffix)]
     return found[0] if found else path + _SUFFIXES[0]
 
 
-def _files(directory: str) -> list[str]:
+def files_in(directory: str) -> list[str]:
     """Return the workflow files below a directory, by their paths from there."""
     return sorted(
         os.path.relpath(os.path.join(place, name), directory)
