@@ -111,6 +111,10 @@ def _answer(question: Mapping[str, Any]) -> Any:
         from wrapper.stacks import google
 
         return google.ANSWERS[what](question)
+    if what.startswith("s3"):
+        from wrapper.stacks import s3
+
+        return s3.ANSWERS[what](question)
     return _ANSWERS[what](question)
 
 
@@ -134,51 +138,6 @@ def _organization(_question: Mapping[str, Any]) -> dict[str, str]:
     return {"value": found["Organization"]["Id"]}
 
 
-def _s3_object(question: Mapping[str, Any]) -> str | None:
-    """Return the text of an object as the s3 backend reads it."""
-    import boto3
-    from botocore.config import Config
-    from botocore.exceptions import ClientError
-
-    backend = question["backend"]
-    session = boto3.session.Session(
-        profile_name=backend.get("profile") or None, region_name=backend.get("region") or None
-    )
-    role = backend.get("assume_role") or {}
-    arn = role.get("role_arn") or backend.get("role_arn")
-    endpoints = backend.get("endpoints") or {}
-    keys: dict[str, Any] = {}
-    if arn:
-        more = {"ExternalId": role["external_id"]} if role.get("external_id") else {}
-        name = role.get("session_name") or "atmos-wrap"
-        keys = _role(session.client("sts", endpoint_url=endpoints.get("sts")), arn, name, **more)
-    path_style = backend.get("use_path_style") or backend.get("force_path_style")
-    client = session.client(
-        "s3",
-        endpoint_url=endpoints.get("s3") or backend.get("endpoint") or None,
-        config=Config(s3={"addressing_style": "path"}) if path_style else None,
-        **keys,
-    )
-    try:
-        found = client.get_object(Bucket=backend["bucket"], Key=question["key"])
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-            return None
-        raise
-    text: str = found["Body"].read().decode()
-    return text
-
-
-def _role(sts: Any, arn: str, name: str, **more: str) -> dict[str, str]:
-    """Return the keys of a session of a role, as a client of boto3 takes them."""
-    given = sts.assume_role(RoleArn=arn, RoleSessionName=name, **more)["Credentials"]
-    return {
-        "aws_access_key_id": given["AccessKeyId"],
-        "aws_secret_access_key": given["SecretAccessKey"],
-        "aws_session_token": given["SessionToken"],
-    }
-
-
 def _of_store(service: Literal["ssm", "secretsmanager"], question: Mapping[str, Any]) -> Any:
     """Return the client of a store, in the role that it names for reading or writing."""
     import boto3
@@ -191,7 +150,9 @@ def _of_store(service: Literal["ssm", "secretsmanager"], question: Mapping[str, 
     arn = options.get("write_role_arn" if writes else "read_role_arn")
     keys: dict[str, Any] = {}
     if arn and service == "ssm":
-        keys = _role(session.client("sts", endpoint_url=endpoint), str(arn), "atmos-ssm-session")
+        from wrapper.stacks.s3 import role
+
+        keys = role(session.client("sts", endpoint_url=endpoint), str(arn), "atmos-ssm-session")
     return session.client(service, endpoint_url=endpoint, **keys)
 
 
@@ -238,7 +199,6 @@ _ANSWERS = {
     "caller": _caller,
     "region": _region,
     "organization_id": _organization,
-    "s3": _s3_object,
     "aws/ssm get": _parameter,
     "aws/ssm put": _put_parameter,
     "aws/asm get": _secret,

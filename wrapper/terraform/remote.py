@@ -38,9 +38,9 @@ def state_outputs(
     elif kind == "s3":
         text = _s3(backend, name, environ)
     elif kind == "gcs":
-        text = _gcs(backend, name, environ)
+        text = gcs(backend, name, environ)
     elif kind == "azurerm":
-        text = _azurerm(backend, name, environ)
+        text = azurerm(backend, name, environ)
     else:
         raise StackError(
             f"the state of a {kind} backend cannot be read directly",
@@ -88,7 +88,11 @@ def _s3(backend: Mapping[str, Any], name: str, environ: Mapping[str, str]) -> st
     return text
 
 
-def _gcs(backend: Mapping[str, Any], name: str, environ: Mapping[str, str]) -> str | None:
+def gcs(backend: Mapping[str, Any], name: str, environ: Mapping[str, str]) -> str | None:
+    """Return the text of a workspace's state in a bucket of Google's; None without one.
+
+    Raises: StackError when there is no bucket, or it refuses.
+    """
     import posixpath
 
     from wrapper.stacks import cloud
@@ -102,7 +106,7 @@ def _gcs(backend: Mapping[str, Any], name: str, environ: Mapping[str, str]) -> s
     return text
 
 
-def _azurerm(backend: Mapping[str, Any], name: str, environ: Mapping[str, str]) -> str | None:
+def azurerm(backend: Mapping[str, Any], name: str, environ: Mapping[str, str]) -> str | None:
     """Return the text of a state.
 
     Terraform writes the state of a workspace below the key and `env:`; what Atmos looks for,
@@ -145,7 +149,8 @@ def outputs(
     write = tuple(one for one in todo.write if os.path.basename(one.path) != varfile)
     command = todo.command
     assert command is not None
-    code = running.carry_out(todo._replace(write=write, after=(), command=None), component, world)
+    todo = todo._replace(write=write, after=(), command=None, backend=None)
+    code = running.carry_out(todo, component, world)
     said = b""
     if not code:
         done = subprocess.run(

@@ -27,6 +27,8 @@ def show(steps: Steps) -> str:
     lines = [f"cd {shlex.quote(steps.directory)}"]
     lines += [f"# write {os.path.basename(file.path)}" for file in steps.write]
     lines += [f"# remove {os.path.basename(p)}" for p in steps.stale if os.path.lexists(p)]
+    if steps.backend is not None and (steps.init or _is_init(steps.command)):
+        lines.append(f"# make {steps.backend.name} unless it is there")
     children = (steps.init, steps.lock if steps.init else None, steps.select, steps.command)
     for child in children:
         if child is not None:
@@ -116,10 +118,14 @@ def _changes_directory(command: Child) -> bool:
     return command.argv[1:2] in (("init",), ("workspace",), ("providers",), ("get",))
 
 
+def _is_init(command: Child | None) -> bool:
+    return command is not None and command.argv[1:2] == ("init",)
+
+
 def _run(steps: Steps, world: World, held: Turn, crew: Crew | None) -> int:
     assert steps.command is not None
     command, leftover = steps.command, [path for path in steps.after if os.path.lexists(path)]
-    if command.argv[1:2] == ("init",):
+    if _is_init(command):
         init.forget(steps.data_dir)
     _flush(world)
     if crew is None and (command.login or command.argv[1:2] == ("console",)):
@@ -184,6 +190,11 @@ def _make_ready(steps: Steps, component: Component, world: World, crew: Crew | N
         storage.write_if_changed(file.path, file.data, file.mode)
     known = init.recorded(steps.data_dir)
     fresh = steps.init is None or _is_fresh(steps, known)
+    starting = steps.command if _is_init(steps.command) else None if fresh else steps.init
+    if steps.backend is not None and starting is not None:
+        from wrapper.terraform import provision
+
+        provision.make(steps.backend, starting.env, world)
     if not fresh and steps.init is not None:
         init.forget(steps.data_dir)
         workspace.forget(steps.data_dir)

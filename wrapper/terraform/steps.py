@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from wrapper.stacks import Component
     from wrapper.terraform.hooks import Hooks
     from wrapper.terraform.invocation import Invocation
+    from wrapper.terraform.provision import Backend
     from wrapper.terraform.retry import Retry
 
 _ABSTRACT = ("plan", "apply", "deploy", "workspace")
@@ -29,7 +30,7 @@ class Steps(NamedTuple):
 
     `init` (with `lock` behind it) and `select`/`create` are children run before `command` unless they would change
     nothing; `after` are files to remove when everything succeeded; `hooks` follow `command`; `retry`
-    says when a child is tried again. `command` is None when init and
+    says when a child is tried again, `backend` what to make before init. `command` is None when init and
     workspace are all there is to do.
     """
 
@@ -48,6 +49,7 @@ class Steps(NamedTuple):
     after: tuple[str, ...]
     hooks: Hooks | None = None
     retry: Retry | None = None
+    backend: Backend | None = None
 
 
 def program(component: Component | None, config: Config, invocation: Invocation) -> str:
@@ -151,7 +153,16 @@ def prepare(
         create=child("workspace", "new", wanted, quiet=True) if selects else None,
         command=_command(component, config, invocation, names, saved_plan, init_flags, child()),
         after=_after(invocation, directory, names),
+        backend=_backend(component),
     )
+
+
+def _backend(component: Component) -> Backend | None:
+    if not component.section.get("provision"):
+        return None
+    from wrapper.terraform import provision
+
+    return provision.wanted(component)
 
 
 def _binary(
