@@ -12,6 +12,12 @@ from wrapper.merge import deep_merge
 from wrapper.typed import Any, NamedTuple
 
 
+class BackendError(StackError):
+    """No usable values for the type of a `section`: `backend` or `remote_state_backend`."""
+
+    section = ""
+
+
 class Backend(NamedTuple):
     """What `describe component` shows of both backends."""
 
@@ -24,6 +30,7 @@ class Backend(NamedTuple):
 class Given(NamedTuple):
     """Merged input. `own` is the component's own `backend`, `globally` that of the type.
 
+    `strategy` is that of the configuration: lists of a backend do not follow the component's.
     `state_name` is `metadata.name`, the base or the component, as it stands.
     """
 
@@ -43,28 +50,39 @@ class Given(NamedTuple):
 def resolve(given: Given) -> Backend:
     """Return the component's backends.
 
-    Raises: StackError when the chosen type has no section.
+    Raises: BackendError when the chosen type has no section, or one that is no map.
     """
-    merged = dict(given.merged)
     kind = given.kind
     values: Any = {}
-    if kind and merged:
-        if kind not in merged:
-            raise _mismatch(given, "backend_type", kind, "backend")
-        values = merged[kind]
-        if values is None:
-            values = {}
-        if isinstance(values, Mapping):
-            values = derived(kind, dict(values), given)
-        merged[kind] = values
+    if kind:
+        chosen = _chosen(given, "backend", kind, given.merged) if given.merged else {}
+        values = derived(kind, dict(chosen), given)
     remote_kind = given.remote_kind or kind
-    both = deep_merge(merged, given.remote, given.strategy)
     remote: Any = {}
-    if remote_kind and both:
-        if remote_kind not in both:
-            raise _mismatch(given, "remote_state_backend_type", remote_kind, "remote_state_backend")
-        remote = both[remote_kind]
+    if remote_kind and given.remote:
+        remote = _chosen(given, "remote_state_backend", remote_kind, given.remote)
+    if remote_kind == kind:  # another type has nothing in common with the backend
+        remote = deep_merge(values, remote, given.strategy)
     return Backend(kind, values, remote_kind, remote)
+
+
+def _chosen(given: Given, section: str, kind: str, among: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the values of one type of a section. Raises: BackendError for none, and for no map."""
+    found = among.get(kind)
+    if isinstance(found, Mapping):
+        return found
+    who = f'component "{given.component}", stack "{given.stack}"'
+    if kind in among:
+        message = f"invalid {section} section: {who}: `{section}.{kind}` must be a map"
+        error = BackendError(message, hint="without settings it is written `{}`")
+    else:
+        message = f"{section}_type does not match any key configured under {section}: {who}, "
+        configured = ", ".join(sorted(among))
+        error = BackendError(
+            f'{message}{section}_type is "{kind}"', hint=f"configured: {configured}"
+        )
+    error.section = section
+    raise error
 
 
 def derived(kind: str, values: dict[str, Any], given: Given) -> dict[str, Any]:
@@ -75,12 +93,13 @@ def derived(kind: str, values: dict[str, Any], given: Given) -> dict[str, Any]:
     elif kind == "gcs" and not _text(values.get("prefix")):
         values["prefix"] = name
     elif kind == "azurerm":
-        own = given.own.get("azurerm")
-        if not (isinstance(own, Mapping) and isinstance(own.get("key"), str)):
-            shared = given.globally.get("azurerm")
-            prefix = _text(shared.get("key")) if isinstance(shared, Mapping) else ""
+        own, shared = given.own.get("azurerm"), given.globally.get("azurerm")
+        prefix = shared.get("key") if isinstance(shared, Mapping) else None
+        written = isinstance(own, Mapping) and isinstance(own.get("key"), str)
+        # A base's key is kept, unless it says no more than the one for all.
+        if not written and _text(values.get("key")) in ("", prefix):
             key = f"{name}.terraform.tfstate"
-            values["key"] = f"{prefix}/{key}" if prefix else key
+            values["key"] = f"{prefix}/{key}" if isinstance(prefix, str) else key
     return values
 
 
@@ -96,11 +115,3 @@ def with_workspace(values: Any, workspace: str) -> Any:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _mismatch(given: Given, key: str, kind: str, section: str) -> StackError:
-    return StackError(
-        f'{key} does not match any key configured under {section}: component "{given.component}", '
-        f'stack "{given.stack}", {key} is "{kind}"',
-        hint=f"configured: {', '.join(sorted(given.merged)) or 'none'}",
-    )

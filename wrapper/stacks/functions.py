@@ -6,7 +6,7 @@ Source: reference/atmos-stacks.md 3.10.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from wrapper.errors import Location, StackError
 from wrapper.stacks.others import nobody
@@ -84,10 +84,17 @@ def _value(value: Any, run: _Run, keys: tuple[str, ...]) -> Any:
     if isinstance(value, str):
         return _call(value, run, keys) if value.startswith("!") else value
     if isinstance(value, dict):
-        return {key: _value(item, run, (*keys, key)) for key, item in value.items()}
+        kept = value.items() if "unset" in run.skip else _left(value.items())
+        return {key: _value(item, run, (*keys, key)) for key, item in kept}
     if isinstance(value, list):
-        return [_value(item, run, keys) for item in value]
+        listed = enumerate(value) if "unset" in run.skip else _left(enumerate(value))
+        return [_value(item, run, keys) for _, item in listed]
     return value
+
+
+def _left(items: Iterable[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """Yield what is not taken away: a text counts as the tag that it begins like."""
+    return (pair for pair in items if not (isinstance(pair[1], str) and pair[1][:6] == "!unset"))
 
 
 def _call(text: str, run: _Run, keys: tuple[str, ...]) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wrapper.errors import StackError, near
+from wrapper.merge import UNSET
 from wrapper.typed import Any, NamedTuple
 
 # Deeper than anybody's components, and well within the interpreter's stack.
@@ -17,7 +18,7 @@ _BASES = 1000
 
 
 class InheritsError(StackError):
-    """`metadata.inherits` of `component` is no list of names."""
+    """`metadata.inherits` of `component` is no list of names, or names what is not there."""
 
     component = ""
 
@@ -68,19 +69,14 @@ def legacy_component(body: Mapping[str, Any]) -> str:
     return found if isinstance(found, str) else ""
 
 
-def legacy_root(name: str, components: Mapping[str, Any]) -> str:
-    """Return where the legacy `component:` of a component leads, over others, or ''.
+def legacy_root(name: str, components: Mapping[str, Any], bases: Bases) -> str:
+    """Return where the legacy `component:` of a component leads, or ''.
 
-    One that names no component of the stack counts for nothing.
+    That is the first of all bases, behind what the named component itself inherits from. One that
+    names no component of the stack counts for nothing.
     """
-    seen = {name}
-    found = ""
     parent = legacy_component(components[name])
-    while parent in components and parent not in seen:
-        seen.add(parent)
-        found = parent
-        parent = legacy_component(components[parent])
-    return found
+    return bases.order[0] if parent in components and parent != name else ""
 
 
 def metadata_component(body: Mapping[str, Any]) -> str:
@@ -152,8 +148,8 @@ def _abstract(body: Mapping[str, Any]) -> bool:
 
 def _inherits(body: Mapping[str, Any], name: str, stack: str) -> list[str]:
     metadata = body.get("metadata")
-    found = metadata.get("inherits") if isinstance(metadata, Mapping) else None
-    if found is None:
+    found = metadata.get("inherits", UNSET) if isinstance(metadata, Mapping) else UNSET
+    if found is UNSET:
         return []
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
         error = InheritsError(
@@ -168,9 +164,11 @@ def _inherits(body: Mapping[str, Any], name: str, stack: str) -> list[str]:
 def _missing(
     name: str, stack: str, base: str, how: str, components: Mapping[str, Any]
 ) -> StackError:
-    return StackError(
+    error = InheritsError(
         f"component not defined in any config files: the component '{name}' in the stack manifest "
         f"'{stack}' inherits from '{base}' (using '{how}'), but '{base}' is not defined in any of "
         f"the config files for the stack '{stack}'",
         hint=near(base, list(components)),
     )
+    error.component = name
+    return error

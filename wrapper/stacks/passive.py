@@ -213,19 +213,16 @@ class Passive:
     def _base(self, tree: Tree, name: str, body: Any) -> str | None:
         """Return the component's directory below the modules; None for an abstract one."""
         from wrapper.stacks import sections
-        from wrapper.stacks.inherit import legacy_root, metadata_component
+        from wrapper.stacks.inherit import legacy_component, metadata_component
 
         if not isinstance(body, dict) or _abstract(body):
             return None
-        known = {key: one for key, one in _group(tree).items() if isinstance(one, dict)}
-        own = metadata_component(body) or legacy_root(name, known)
-        if not own and (body.get("metadata") or {}).get("inherits"):
+        own = metadata_component(body)
+        if not own and (legacy_component(body) or (body.get("metadata") or {}).get("inherits")):
             try:
-                section = sections.resolve(tree, _KIND, name, self.settings, ("auth",)).section
+                own = sections.resolve(tree, _KIND, name, self.settings, ("auth",)).base
             except WrapError:
                 return None
-            inherited = section["metadata"].get("component")
-            own = inherited if isinstance(inherited, str) else ""
         return own or name
 
     def read(self, path: str) -> Manifest:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from wrapper.errors import StackError, near
-from wrapper.merge import Append, deep_merge, merge_all, prune
+from wrapper.errors import ConfigError, Location, StackError, near
+from wrapper.merge import UNSET, Append, deep_merge, merge_all, prune
 from wrapper.stacks import backend
 from wrapper.stacks.imports import Tree, place
 from wrapper.stacks.inherit import (
@@ -39,6 +39,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "source": ("global", "type", "bases", "component"),
     "provision": ("global", "type", "bases", "component"),
     "locals": ("bases", "component"),
+}
+# Texts, and the layers that count; `last` is the last base.
+SCALARS = {
+    "command": ("type", "last", "component", "overrides"),
+    "required_version": ("bases", "component", "overrides"),
+    "backend_type": ("type", "last", "component"),
+    "remote_state_backend_type": ("type", "last", "component"),
 }
 # Shown even when empty.
 ALWAYS = ("vars", "settings", "env", "providers", "hooks")
@@ -103,21 +110,22 @@ def resolve(
     for key, layers in LAYERS.items():
         if only and key not in only:
             continue
-        merged = _merged(parts, key, layers, strategy)
+        merged = _merged(parts, key, layers, settings.strategy if key == "retry" else strategy)
         if merged or key in ALWAYS:
             section[key] = prune(merged)
     metadata = _metadata(parts, strategy)
     section["metadata"] = prune(metadata)
+    legacy = legacy_root(name, _checked(components), bases)
+    written = section["metadata"].get("component")
+    base = written if isinstance(written, str) and written else legacy
     if only:
-        return Resolved(section, bases, "", kind)
+        return Resolved(section, bases, base, kind)
     _finish(section, parts)
-    known = _checked(components)
-    own = metadata_component(body) or legacy_root(name, known)
-    inherited = section["metadata"].get("component")
-    base = own or (inherited if isinstance(inherited, str) else "")
+    _pointers(parts)
+    own = metadata_component(body) or legacy
     section["component"] = own or name
     if kind == "terraform":
-        _backends(section, parts, own, strategy)
+        _backends(section, parts, own)
     section["inheritance"] = list(bases.chain)
     return Resolved(section, bases, base, kind)
 
@@ -168,7 +176,13 @@ def _setter(tree: Tree, keys: tuple[str, ...]) -> str:
     return tree.path
 
 
-def _invalid(tree: Tree, keys: tuple[str, ...], label: str, settings: Settings) -> StackError:
+def _invalid(
+    tree: Tree,
+    keys: tuple[str, ...],
+    label: str,
+    settings: Settings,
+    hint: str = "it must be a map",
+) -> StackError:
     path = _setter(tree, keys)
     from wrapper.stacks.names import import_name
 
@@ -178,7 +192,7 @@ def _invalid(tree: Tree, keys: tuple[str, ...], label: str, settings: Settings) 
         kind = "component " if keys[0] == "components" and len(keys) > 3 else ""
         name = import_name(path, settings.stacks_dir)
         message = f"invalid {kind}{keys[-1]} section: '{'.'.join(keys)}' in the file '{name}'"
-    return StackError(message, at=place(path, keys), hint="it must be a map")
+    return StackError(message, at=place(path, keys), hint=hint)
 
 
 def _root_map(tree: Tree, key: str, settings: Settings) -> Mapping[str, Any]:
@@ -243,10 +257,15 @@ def _merged(parts: _Parts, key: str, which: tuple[str, ...], strategy: str) -> A
 def _strategy(parts: _Parts) -> str:
     """Return the component's own list strategy, else that of `atmos.yaml`."""
     low, high = _layers(parts, "settings", LAYERS["settings"])
-    wanted = merge_all([low, *high]).get("list_merge_strategy")
-    if isinstance(wanted, str) and wanted:
-        return known_strategy(wanted)
-    return parts.settings.strategy
+    found = parts.settings.strategy
+    for layer in (low, *high):
+        wanted = layer.get("list_merge_strategy")
+        found = wanted if isinstance(wanted, str) and wanted else found
+    try:
+        return known_strategy(found)
+    except ConfigError as error:
+        error.at = (_written(parts, ("settings", "list_merge_strategy")),)
+        raise
 
 
 def _metadata(parts: _Parts, strategy: str) -> Any:
@@ -271,60 +290,95 @@ def _metadata(parts: _Parts, strategy: str) -> Any:
 
 
 def _finish(section: dict[str, Any], parts: _Parts) -> None:
-    """Add the scalars, whose last base counts even when it is empty."""
+    """Add the scalars and what stands in `overrides`."""
     overrides = parts.body.get("overrides")
-    overrides = overrides if isinstance(overrides, dict) else {}
-    section["overrides"] = prune(settled(overrides))
-    last = parts.bases[-1] if parts.bases else {}
+    section["overrides"] = prune(settled(overrides)) if isinstance(overrides, dict) else {}
     default = parts.settings.command if parts.kind == "terraform" else ""
-    section["command"] = (
-        _text(overrides, "command")
-        or _text(parts.body, "command")
-        or _text(last, "command")
-        or _text(parts.type_section, "command")
-        or default
-        or parts.kind
-    )
-    version = ""
-    for data in (*parts.bases, parts.body, overrides):
-        version = _text(data, "required_version") or version
+    section["command"] = _scalar(parts, "command") or default or parts.kind
+    version = _scalar(parts, "required_version")
     if version:
         section["required_version"] = version
 
 
-def _text(data: Mapping[str, Any], key: str) -> str:
-    found: Any = data.get(key)
-    return found if isinstance(found, str) else ""
+def _pointers(parts: _Parts) -> None:
+    """Look at what names the directory. Raises: StackError for what is no text."""
+    metadata = parts.body.get("metadata")
+    for keys, data in (((), parts.body), (("metadata",), metadata)):
+        value = data.get("component", "") if isinstance(data, Mapping) else ""
+        if not isinstance(value, str) and value is not UNSET:
+            where = ("components", parts.kind, parts.name, *keys, "component")
+            raise _invalid(parts.tree, where, "component", parts.settings, "it must be text")
 
 
-def _backends(section: dict[str, Any], parts: _Parts, own: str, strategy: str) -> None:
-    last = parts.bases[-1] if parts.bases else {}
+def _scalar(parts: _Parts, key: str) -> str:
+    """Return a text by the highest of its layers that has one, or ''.
 
-    def scalar(key: str) -> str:
-        return _text(parts.body, key) or _text(last, key) or _text(parts.type_section, key)
+    Of the bases the last alone counts, even when it has none. Raises: StackError for what is no text.
+    """
+    here = ("components", parts.kind)
+    which = SCALARS[key]
+    bases = zip(parts.base_names, parts.bases, strict=True)
+    layers = [
+        ("type", (parts.kind,), parts.type_section),
+        *(("bases", (*here, base), body) for base, body in bases),
+        ("last", (), parts.bases[-1] if parts.bases else {}),
+        ("component", (*here, parts.name), parts.body),
+        ("overrides", (*here, parts.name, "overrides"), parts.body.get("overrides")),
+    ]
+    found = ""
+    for layer, keys, data in layers:
+        value = data.get(key, "") if isinstance(data, Mapping) else ""
+        if not isinstance(value, str) and value is not UNSET:
+            told = "it must be text"
+            raise _invalid(parts.tree, (*keys, key), key, parts.settings, told)
+        if layer in which and isinstance(value, str):
+            found = value or found
+    return found
 
+
+def _backends(section: dict[str, Any], parts: _Parts, own: str) -> None:
+    strategy = parts.settings.strategy
     which = ("type", "bases", "component")
     metadata = section["metadata"]
     name = metadata.get("name")
-    found = backend.resolve(
-        backend.Given(
-            component=parts.name,
-            stack=os.path.relpath(parts.tree.path, parts.settings.stacks_dir),
-            kind=scalar("backend_type"),
-            merged=prune(_merged(parts, "backend", which, strategy)),
-            own=_section(parts, parts.body, ("components", parts.kind, parts.name), "backend"),
-            globally=_section(parts, parts.type_section, (parts.kind,), "backend"),
-            remote_kind=scalar("remote_state_backend_type"),
-            remote=prune(_merged(parts, "remote_state_backend", which, strategy)),
-            state_name=name if isinstance(name, str) and name else own or parts.name,
-            separator=parts.settings.separator,
-            strategy=strategy,
-        )
+    given = backend.Given(
+        component=parts.name,
+        stack=os.path.relpath(parts.tree.path, parts.settings.stacks_dir),
+        kind=_scalar(parts, "backend_type"),
+        merged=prune(_merged(parts, "backend", which, strategy)),
+        own=_section(parts, parts.body, ("components", parts.kind, parts.name), "backend"),
+        globally=_section(parts, parts.type_section, (parts.kind,), "backend"),
+        remote_kind=_scalar(parts, "remote_state_backend_type"),
+        remote=prune(_merged(parts, "remote_state_backend", which, strategy)),
+        state_name=name if isinstance(name, str) and name else own or parts.name,
+        separator=parts.settings.separator,
+        strategy=strategy,
     )
+    try:
+        found = backend.resolve(given)
+    except backend.BackendError as error:
+        of_type = f"{error.section}_type"
+        keys = ((error.section, given.kind), (of_type,), ("backend_type",), (error.section,))
+        error.at = (_written(parts, *keys),)
+        raise
     section["backend_type"] = found.kind
     section["backend"] = found.values
     section["remote_state_backend_type"] = found.remote_kind
     section["remote_state_backend"] = found.remote_values
+
+
+def _written(parts: _Parts, *wanted: tuple[str, ...]) -> Location:
+    """Return where the first of some keys stands that is there, the highest layer first."""
+    here = ("components", parts.kind)
+    layers = [(*here, name) for name in (parts.name, *reversed(parts.base_names))]
+    for keys in wanted:
+        for layer in (*layers, (parts.kind,), ()):
+            data: Any = parts.tree.merged
+            for key in (*layer, *keys):
+                data = data.get(key, UNSET) if isinstance(data, Mapping) else UNSET
+            if data is not UNSET:
+                return place(_setter(parts.tree, (*layer, *keys)), (*layer, *keys))
+    return Location(parts.tree.path, 1, 1)
 
 
 def not_there(name: str, stack: str, names: list[str]) -> StackError:

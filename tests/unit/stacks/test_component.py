@@ -264,12 +264,17 @@ components:
 ERRORS = {
     "vars: [1]": ("invalid component vars section", 7, 7),
     "vars: null": ("invalid component vars section", 7, 7),
-    "metadata: {inherits: [bas]}": ("inherits from 'bas'", None, None),
+    "metadata: {inherits: [bas]}": ("inherits from 'bas'", 7, 18),
     "metadata: {inherits: base}": ("invalid component metadata.inherits section", 7, 18),
+    "metadata: {inherits: null}": ("invalid component metadata.inherits section", 7, 18),
     "metadata: {inherits: [1]}": ("invalid component metadata.inherits section", 7, 18),
     "vars: {x: !nonsense 1}": ("unsupported YAML tag: '!nonsense'", 7, 17),
-    "settings: {list_merge_strategy: odd}": ("invalid list merge strategy: 'odd'", None, None),
-    "backend_type: gcs": ("backend_type does not match any key", None, None),
+    "settings: {list_merge_strategy: odd}": ("invalid list merge strategy: 'odd'", 7, 18),
+    "backend_type: gcs": ("backend_type does not match any key", 7, 7),
+    "backend_type: null": ("invalid component backend_type section", 7, 7),
+    "command: [tofu]": ("invalid component command section", 7, 7),
+    "component: 5": ("invalid component component section", 7, 7),
+    "metadata: {component: null}": ("invalid component component section", 7, 18),
 }
 
 
