@@ -341,6 +341,10 @@ def steps_as(
         from wrapper.terraform import workdir
 
         workdir.provision(component, config, world)
+    elif component.section.get("generate"):
+        from wrapper.terraform import generate
+
+        generate.provide(component, config)
     todo = steps.prepare(component, config, invocation, environ, world.cwd)
     if component.section.get("hooks") or component.section.get("retry"):
         todo = _following(todo, component, config, invocation, ready.wanted, world)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from wrapper.cli import args, terraform_args
 from wrapper.cli.args import Globals
+from wrapper.cli.terraform_args import Line
 from wrapper.errors import UsageError
 from wrapper.terraform.invocation import Invocation
 from wrapper.typed import TYPE_CHECKING
@@ -31,6 +32,9 @@ Sub-commands
   generate varfile       write only the varfile (-f FILE: there; --with-secrets: sensitive ones too)
   generate backend       write only backend.tf.json
   generate varfiles      all of them (--file-template FILE, --stacks, --components); also backends
+                         (--format: json, yaml, hcl; backends: hcl, json, backend-config)
+  generate files         the files of the section `generate` (--clean: delete them; --all)
+  generate required-providers   only terraform_override.tf.json
   workspace              without a word: initialise and select the component's workspace
   clean                  delete what runs left behind, local states too (without a component:
                          everywhere; --force: without asking; --skip-lock-file: not that one)
@@ -90,7 +94,7 @@ def main(argv: Sequence[str], world: World) -> int:
         return _immediately(line.given, invocation, world)
     if invocation.subcommand == "clean" and invocation.component is None and not line.multi:
         return _clean_all(line.given, invocation, world)
-    if invocation.words[:1] and invocation.words[0] in terraform_args.GENERATE_ALL:
+    if _is_of_all(line):
         return _generate_all(line.given, invocation, world)
     invocation = terraform_args.require(line)
     if invocation.bulk is not None:
@@ -100,6 +104,14 @@ def main(argv: Sequence[str], world: World) -> int:
     from wrapper import run
 
     return run.terraform(world, line.given.options, line.given.identity, invocation)
+
+
+def _is_of_all(line: Line) -> bool:
+    """Say whether files of all components are asked for."""
+    words, component = line.invocation.words, line.invocation.component
+    if words == ("files",) and component is None:
+        return line.multi == "--all" or bool(line.invocation.stacks or line.invocation.components)
+    return words[:1] != () and words[0] in terraform_args.GENERATE_ALL
 
 
 def _is_immediate(invocation: Invocation) -> bool:

@@ -15,13 +15,14 @@ SUBCOMMANDS = (
     "logout metadata modules output plan providers refresh shell show state taint test untaint "
     "validate version workspace"
 ).split()
-_LATER = "backend cache lint migrate plan-diff planfile source varfile workdir write".split()
+_LATER = "backend cache lint migrate plan-diff planfile source workdir".split()
 # Sub-commands with a word of their own before the component.
 WORDS: Mapping[str, tuple[str, ...]] = {
     "state": ("list", "mv", "pull", "push", "replace-provider", "rm", "show", "identities"),
     "providers": ("lock", "mirror", "schema"),
     "workspace": ("list", "show", "select", "new", "delete"),
-    "generate": ("varfile", "backend", "varfiles", "backends"),
+    "generate": ("varfile", "backend", "varfiles", "backends", "files", "required-providers"),
+    "write": ("varfile",),
     "metadata": ("functions",),
 }
 # Terraform's options that take the next argument as their value; all others need `=`.
@@ -58,8 +59,11 @@ _GENERATE = (
     Flag("file-template"),
     Flag("format"),
     Flag("stacks"),
+    Flag("clean", takes="bool"),
 )
 GENERATE_ALL = ("varfiles", "backends")
+# Older words for `generate varfile`.
+_VARFILE = ("varfile", "write")
 
 _SETTINGS = {
     "init-run-reconfigure": "components.terraform.init_run_reconfigure",
@@ -142,7 +146,8 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> Line:
 
 def _flags(bare: Sequence[str]) -> tuple[Flag, ...]:
     sub = bare[1] if len(bare) > 1 else ""
-    return (*FLAGS, *{"clean": _CLEAN, "generate": _GENERATE}.get(sub, ()))
+    own = {"clean": _CLEAN, "generate": _GENERATE, "varfile": _GENERATE, "write": _GENERATE}
+    return (*FLAGS, *own.get(sub, ()))
 
 
 def _is_ours(bare: Sequence[str]) -> bool:
@@ -202,6 +207,8 @@ def _line(
     known = WORDS.get(sub, ())
     words = tuple(bare[2:3]) if len(bare) > 2 and bare[2] in known else ()
     behind = bare[2 + len(words) :]
+    if sub in _VARFILE and (words or sub == "varfile"):
+        sub, words = "generate", ("varfile",)
     invocation = Invocation(
         program="tofu" if bare[:1] == ["tofu"] else "terraform",
         subcommand=sub,
@@ -223,6 +230,7 @@ def _line(
         with_secrets=on("with-secrets"),
         force=on("force"),
         skip_lock_file=on("skip-lock-file"),
+        clean=on("clean"),
         file_template=last.get("file-template"),
         format=last.get("format"),
         stacks=terraform_bulk.several(last.get("stacks")),
@@ -256,7 +264,7 @@ def require(line: Line) -> Invocation:
             f'unknown command "{sub}" for terraform',
             hint=near(sub, SUBCOMMANDS) or "`atmos-wrap terraform --help` lists the commands",
         )
-    if sub in ("state", "generate") and not invocation.words:
+    if sub in ("state", "generate", "write") and not invocation.words:
         raise UsageError(
             f"terraform {sub} needs one of: {', '.join(WORDS[sub])}",
             hint=near(invocation.component or "", WORDS[sub]),

@@ -42,7 +42,8 @@ WORDS = {
     "state": ("list", "mv", "pull", "push", "replace-provider", "rm", "show", "identities"),
     "providers": ("lock", "mirror", "schema"),
     "workspace": ("list", "show", "select", "new", "delete"),
-    "generate": ("varfile", "backend", "varfiles", "backends"),
+    "generate": ("varfile", "backend", "varfiles", "backends", "files", "required-providers"),
+    "write": ("varfile",),
     "metadata": ("functions",),
 }
 # Our flags, as in `wrapper.complete.flags`.
@@ -97,7 +98,8 @@ MORE = {
         ("--file", "-f", "value", "file", "write to this file"),
         ("--with-secrets", "", "bool", TRUTH, "sensitive values, too"),
         ("--file-template", "", "value", "file", "names of the files"),
-        ("--format", "", "value", "json|hcl|backend-config", "format of the files"),
+        ("--format", "", "value", "json|yaml|hcl|backend-config", "format of the files"),
+        ("--clean", "", "bool", TRUTH, "delete the files of the section"),
         ("--stacks", "", "value", "stack*", "only these stacks"),
     ),
 }

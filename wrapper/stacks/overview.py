@@ -25,17 +25,31 @@ def rows(config: Config, world: World, stack: str | None = None) -> list[Row]:
 
     `stack` is a name or a glob. Order: manifests by path, components as merged.
     """
+    found = []
+    for shown, row in _with_paths(config, world):
+        row = row if row.stack else row._replace(stack=shown)
+        if stack is None or row.stack == stack or globs.matches(stack, row.stack or ""):
+            found.append(row)
+    return found
+
+
+def stacks_named(config: Config, world: World, wanted: tuple[str, ...]) -> list[str]:
+    """Return the stacks with one of these names, or of manifests of these paths; all for none."""
+    found = {
+        row.stack or path_name
+        for path_name, row in _with_paths(config, world)
+        if not wanted or row.stack in wanted or path_name in wanted
+    }
+    return sorted(found)
+
+
+def _with_paths(config: Config, world: World) -> Iterator[tuple[str, Row]]:
     from wrapper.stacks import opened
 
     repository = opened(config, world)
-    found = []
     for path, one in repository.listings().items():
         shown = names.path_name(path, repository.settings.stacks_dir)
-        for row in one.rows:
-            row = row if row.stack else row._replace(stack=shown)
-            if stack is None or row.stack == stack or globs.matches(stack, row.stack or ""):
-                found.append(row)
-    return found
+        yield from ((shown, row) for row in one.rows)
 
 
 def describe(

@@ -1,4 +1,4 @@
-"""The sub-commands that are ours alone: `generate varfile`, `generate backend`, `clean`."""
+"""The sub-commands that are ours alone: `generate …` and `clean`."""
 
 from __future__ import annotations
 
@@ -31,24 +31,41 @@ def needs_identity(component: Component) -> bool:
             return any(asks(item) for item in value.values())
         return isinstance(value, list) and any(asks(item) for item in value)
 
-    return any(asks(component.section.get(key)) for key in ("vars", "backend"))
+    return any(asks(component.section.get(key)) for key in ("vars", "backend", "generate"))
 
 
 def generate(component: Component, config: Config, invocation: Invocation, world: World) -> int:
-    """Write the varfile or the backend file of a component; return the exit code.
+    """Write the varfile, the backend file or other generated files of a component.
 
     Raises: StackError, StoreError. Source: reference/atmos-stacks.md 5.8.
     """
+    word = invocation.words[0]
+    if word == "files":
+        return _section_files(component, config, invocation, world)
     if invocation.file:  # the module itself need not be there
         directory = os.path.join(config.terraform_dir, files.module(component, config))
     else:
         directory = files.module_directory(component, config)
-    if invocation.words == ("backend",):
+    if word == "backend":
         target, data = files.BACKEND, files.backend(component)
+    elif word == "required-providers":
+        found = files.required(component)
+        if found is None:
+            world.stderr.write(
+                "No required_version or required_providers configured for component "
+                f"{component.name} in {component.stack}\n"
+            )
+            return 0
+        target, data = files.REQUIRED, found
     else:
         target = files.names(component, config).varfile
         data, _ = files.varfile(component, config, directory, with_secrets=invocation.with_secrets)
-    path = os.path.join(directory, target)
+    _write(os.path.join(directory, target), data, invocation, world)
+    return 0
+
+
+def _write(path: str, data: bytes, invocation: Invocation, world: World) -> None:
+    """Write a file where it belongs, or to the one that was named; or only say so."""
     if invocation.file:
         path = os.path.join(world.cwd, os.path.expanduser(invocation.file))
     if invocation.dry_run:
@@ -57,24 +74,55 @@ def generate(component: Component, config: Config, invocation: Invocation, world
         storage.write_named(world.cwd, path, data, 0o600)
     else:
         storage.write_if_changed(path, data)
+
+
+def _section_files(
+    component: Component, config: Config, invocation: Invocation, world: World
+) -> int:
+    """Write the files of the `generate` section, or with `--clean` delete them."""
+    from wrapper.terraform import generate
+
+    directory = os.path.join(config.terraform_dir, files.module(component, config))
+    directory = os.path.normpath(directory)
+    for file in generate.section_files(component, directory, config):
+        if invocation.dry_run:
+            verb = "delete" if invocation.clean else "write"
+            world.stdout.write(f"# {verb} {file.path}\n")
+        elif invocation.clean:
+            storage.remove(file.path)
+        else:
+            storage.write_if_changed(file.path, file.data, file.mode)
     return 0
 
 
+# What can be written of all components: the formats, the usual one first.
+_FORMATS = {"varfiles": ("json", "yaml", "hcl"), "backends": ("hcl", "json", "backend-config")}
+
+
 def generate_all(config: Config, invocation: Invocation, world: World) -> int:
-    """Write the varfiles or backend files of all components, or those of `--stacks/--components`.
+    """Write the varfiles, backend files or generated files of all components.
 
-    `--file-template` names each file, with `{stage}`, `{component}` and the like; without it they
-    go where a run would put them. Abstract components have none.
+    `--stacks` (names, or paths of manifests) and `--components` narrow it. `--file-template` names
+    each file, with `{stage}`, `{component}` and the like; without it they go where a run would put
+    them. Abstract components have none.
 
-    Raises: UsageError, StackError, StoreError. Source: reference/atmos-stacks.md 5.8.
+    Raises: UsageError, StackError, StoreError. Source: reference/atmos-stacks.md 5.8, measured on
+    Atmos.
     """
-    from wrapper import stacks
+    from wrapper import stacks, ui
+    from wrapper.stacks import overview
 
-    if invocation.format not in (None, "json"):
-        raise UsageError(f"--format {invocation.format} is not built yet", hint="use json")
-    for stack in stacks.stack_names(config, world):
-        if invocation.stacks and stack not in invocation.stacks:
-            continue
+    word = invocation.words[0]
+    known = _FORMATS.get(word, ("",))
+    form = invocation.format or known[0]
+    if form not in known:
+        raise UsageError(f'unknown format "{form}" for {word}', hint=f"known: {', '.join(known)}")
+    if word == "varfiles" and form != "json" and not invocation.file_template:
+        raise UsageError(f"--format {form} needs --file-template", hint="such as {stage}.tfvars")
+    chosen = overview.stacks_named(config, world, invocation.stacks)
+    if invocation.stacks and not chosen:
+        ui.warn(world, f"no stack is called {' or '.join(invocation.stacks)}")
+    for stack in chosen:
         for name in stacks.component_names(config, world, stack):
             if invocation.components and name not in invocation.components:
                 continue
@@ -82,31 +130,80 @@ def generate_all(config: Config, invocation: Invocation, world: World) -> int:
             if invocation.use_functions:
                 skip = frozenset(invocation.skip_functions)
                 component = stacks.evaluate(component, config, world, config.environ, skip=skip)
-            _generate_one(component, config, invocation, world)
+            if word == "files":
+                _section_files(component, config, invocation, world)
+                continue
+            try:
+                data = _in_format(component, config, invocation, form)
+            except StackError as error:
+                if word != "backends":
+                    raise
+                ui.warn(world, f"no backend file for {name} in {stack}: {error.message}")
+                continue
+            path = _path(component, config, invocation, form)
+            template = invocation.file_template
+            named = invocation._replace(file=path if template else None)
+            _write(path, data, named, world)
     return 0
 
 
-def _generate_one(
-    component: Component, config: Config, invocation: Invocation, world: World
-) -> None:
-    named = invocation._replace(words=(invocation.words[0].removesuffix("s"),))
+def _in_format(component: Component, config: Config, invocation: Invocation, form: str) -> bytes:
+    """Return a varfile or a backend file as one of `_FORMATS`."""
+    from wrapper.terraform import hcltext
+
+    if invocation.words == ("backends",):
+        if form == "json":
+            return files.backend(component)
+        kind, settings = files.backend_settings(component)
+        if form == "backend-config":
+            return hcltext.attributes(settings)
+        if kind == "cloud":
+            return hcltext.blocks({"terraform": {"cloud": settings}})
+        lines = hcltext.block("backend", (kind,), settings)
+        return hcltext.document(["terraform {", *lines, "}"])
+    directory = os.path.join(config.terraform_dir, files.module(component, config))
+    with_secrets = invocation.with_secrets
+    if form == "json":
+        return files.varfile(component, config, directory, with_secrets=with_secrets)[0]
+    shown, _ = files.shown_variables(component, config, directory, with_secrets=with_secrets)
+    if form == "hcl":
+        return hcltext.attributes(shown)
+    from wrapper import goyaml
+
+    return goyaml.dumps(shown).encode()
+
+
+def _path(component: Component, config: Config, invocation: Invocation, form: str) -> str:
+    """Return where a varfile or backend file goes. Raises: StackError without a module."""
     if invocation.file_template:
-        path = _expand(invocation.file_template, component, config)
-        named = named._replace(file=path)
-    generate(component, config, named, world)
+        return _expand(invocation.file_template, component, config)
+    directory = files.module_directory(component, config)
+    if invocation.words == ("backends",):
+        name = files.BACKEND if form == "json" else files.BACKEND.removesuffix(".json")
+    else:
+        name = files.names(component, config).varfile
+    return os.path.join(directory, name)
 
 
 def _expand(template: str, component: Component, config: Config) -> str:
     """Return a file name for a component. Source: reference/atmos-stacks.md 5.8."""
     variables = component.section.get("vars") or {}
     names = ("namespace", "tenant", "environment", "region", "stage", "attributes")
-    values = {name: str(variables.get(name) or "") for name in names}
+    values = {name: _text(variables.get(name)) for name in names}
+    module = files.module(component, config)
     values["component"] = component.name.replace("/", "-")
-    values["base-component"] = files.module(component, config).replace("/", "-")
-    values["component-path"] = files.module(component, config)
+    values["base-component"] = module.replace("/", "-")
+    values["component-path"] = os.path.join(config.terraform_dir, module)
+    values["workspace"] = values["terraform_workspace"] = str(component.section["workspace"])
     for name, value in values.items():
         template = template.replace("{" + name + "}", value)
     return template
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return "-".join(map(str, value))
+    return str(value or "")
 
 
 def clean(component: Component | None, config: Config, invocation: Invocation, world: World) -> int:

@@ -88,6 +88,7 @@ def is_provided(component: Component, config: Config) -> bool:
 def module_directory(component: Component, config: Config) -> str:
     """Return the directory of the component's module, absolute.
 
+    One that is generated as a whole need not be there.
     Raises: StackError when it is not there or not configured.
     """
     if not config.terraform_dir:
@@ -96,7 +97,7 @@ def module_directory(component: Component, config: Config) -> str:
             hint="set it in atmos.yaml to the directory that holds the Terraform modules",
         )
     path = os.path.normpath(os.path.join(config.terraform_dir, module(component, config)))
-    if not os.path.isdir(path):
+    if not os.path.isdir(path) and not _is_generated(component, config):
         raise StackError(
             f'the component "{component.name}" points to the Terraform component '
             f'"{module(component, config)}", but there is no directory {path}',
@@ -104,6 +105,12 @@ def module_directory(component: Component, config: Config) -> str:
             hint="check metadata.component, and components.terraform.base_path in atmos.yaml",
         )
     return path
+
+
+def _is_generated(component: Component, config: Config) -> bool:
+    from wrapper.terraform import generate
+
+    return generate.is_whole_module(component, config)
 
 
 def names(component: Component, config: Config) -> Names:
@@ -130,6 +137,14 @@ def varfile(
     Raises: StackError for a value that JSON cannot hold.
     Source: reference/atmos-stacks.md 5.3.
     """
+    shown, hidden = shown_variables(component, config, path, with_secrets=with_secrets)
+    return gojson.document(shown), hidden
+
+
+def shown_variables(
+    component: Component, config: Config, path: str, *, with_secrets: bool = False
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the variables of the varfile, and those that go by `TF_VAR_…`; as `varfile`."""
     values = component.section.get("vars") or {}
     hidden: dict[str, str] = {}
     if not with_secrets:
@@ -138,8 +153,7 @@ def varfile(
             if values.get(name) is not None:
                 value = values[name]
                 hidden[f"TF_VAR_{name}"] = value if isinstance(value, str) else gojson.dumps(value)
-    shown = {key: value for key, value in values.items() if f"TF_VAR_{key}" not in hidden}
-    return gojson.document(shown), hidden
+    return {key: value for key, value in values.items() if f"TF_VAR_{key}" not in hidden}, hidden
 
 
 def _masking(config: Config) -> bool:
@@ -154,6 +168,14 @@ def backend(component: Component) -> bytes:
     Raises: StackError when there is no type, or nothing configured for it.
     Source: reference/atmos-stacks.md 5.3.
     """
+    kind, settings = backend_settings(component)
+    if kind != "cloud":
+        return gojson.document({"terraform": {"backend": {kind: settings}}})
+    return gojson.document({"terraform": {"cloud": settings}})
+
+
+def backend_settings(component: Component) -> tuple[str, Mapping[str, Any]]:
+    """Return the backend's type and what is configured for it. Raises: as `backend`."""
     kind = component.section.get("backend_type")
     settings = component.section.get("backend")
     if not kind:
@@ -171,9 +193,9 @@ def backend(component: Component) -> bytes:
             hint=f"add a terraform.backend.{kind} section",
         )
     if kind != "cloud":
-        return gojson.document({"terraform": {"backend": {str(kind): settings}}})
+        return str(kind), settings
     workspace = str(component.section.get("workspace") or "")
-    return gojson.document({"terraform": {"cloud": _with_workspace(settings, workspace)}})
+    return "cloud", _with_workspace(settings, workspace)
 
 
 def _with_workspace(value: Any, workspace: str) -> Any:
@@ -234,7 +256,9 @@ def generated(component: Component, config: Config, path: str) -> tuple[list[Fil
     if setting(config, "auto_generate_backend_file") is True:
         write.append(File(os.path.join(path, BACKEND), backend(component)))
     if setting(config, "auto_generate_files"):
-        write += _generate_section(component, path)
+        from wrapper.terraform import generate
+
+        write += generate.section_files(component, path, config)
     for name, data in ((PROVIDERS, providers(component)), (REQUIRED, required(component))):
         target = os.path.join(path, name)
         if data is not None:
@@ -242,23 +266,3 @@ def generated(component: Component, config: Config, path: str) -> tuple[list[Fil
         elif name == PROVIDERS:
             stale.append(target)
     return write, stale
-
-
-def _generate_section(component: Component, path: str) -> list[File]:
-    made: list[File] = []
-    for name, content in (component.section.get("generate") or {}).items():
-        target = os.path.normpath(os.path.join(path, str(name)))
-        place = component.where("generate", str(name))
-        if os.path.isabs(str(name)) or not target.startswith(path + os.sep):
-            raise StackError(f'generate: "{name}" is outside the component directory', at=place)
-        if isinstance(content, str):
-            made.append(File(target, content.encode(), 0o644))
-        elif target.endswith(".json"):
-            made.append(File(target, gojson.document(content), 0o644))
-        else:
-            raise StackError(
-                f'generate: "{name}" is a map; only .json files are made from maps so far',
-                at=place,
-                hint="write the file's text as a string",
-            )
-    return made

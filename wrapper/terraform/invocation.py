@@ -54,6 +54,7 @@ class Invocation(NamedTuple):
     with_secrets: bool = False
     force: bool = False
     skip_lock_file: bool = False
+    clean: bool = False
     file_template: str | None = None
     format: str | None = None
     stacks: tuple[str, ...] = ()
