@@ -84,6 +84,8 @@ def _of_kind(kind: str, found: Place) -> Names:
         "identity": "identities", "profile": "profiles", "provider": "providers",
         "workflow": "workflows", "workflow-file": "workflow-files",
     }  # fmt: skip
+    if kind == "identity" and found.kind == "identity":
+        return stored.identities(found)
     if kind in lists:
         return list(stored.names(found, lists[kind]))
     return [(word, "") for word in kind.split("|")]

@@ -15,7 +15,9 @@ from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.complete.place import Place
+    from wrapper.complete.stored import Manifests
     from wrapper.config import Config, Options
+    from wrapper.stacks.repository import Repository
     from wrapper.world import World
 
 Asked = tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]
@@ -195,8 +197,8 @@ def _reference(loaded: Config, reading: Reading) -> tuple[str, str] | None:
     return repository.settings.stacks_dir, stored.variable(repository.index.key)
 
 
-def manifests(_found: Place, asked: Asked) -> tuple[dict[str, int], list[list[str]]]:
-    """Return the stacks, each with the number of its set of components, and the sets; keep them."""
+def manifests(_found: Place, asked: Asked) -> Manifests:
+    """Return the names in the manifests, see `stored.Manifests`; keep them."""
     from wrapper import stacks
 
     reading = _reading(asked)
@@ -205,7 +207,7 @@ def manifests(_found: Place, asked: Asked) -> tuple[dict[str, int], list[list[st
         world = reading.world._replace(environ=os.environ)
         repository = stacks.opened(loaded, world, quiet=True)
         if not repository.warm():
-            found = _names(repository.listings(), repository.settings.stacks_dir)
+            found = _names(repository)
             repository = stacks.opened(loaded, world, quiet=True)
         else:
             found = None
@@ -214,9 +216,9 @@ def manifests(_found: Place, asked: Asked) -> tuple[dict[str, int], list[list[st
         # Only what the index answers for after these stamps were taken is kept with them.
         sure = repository.index.changed() == set()
         if found is None or sure:
-            found = _names(repository.listings(), repository.settings.stacks_dir)
+            found = _names(repository)
     except WrapError:
-        return {}, []
+        return {}, [], b"", b""
     directory = stored.cache_dir()
     reference = (repository.settings.stacks_dir, stored.variable(repository.index.key))
     if sure and directory and groups:
@@ -224,9 +226,11 @@ def manifests(_found: Place, asked: Asked) -> tuple[dict[str, int], list[list[st
     return found
 
 
-def _names(listings: Mapping[str, Any], root: str) -> tuple[dict[str, int], list[list[str]]]:
+def _names(repository: Repository) -> Manifests:
+    from wrapper.complete import held
     from wrapper.stacks.names import path_name
 
+    listings, root = repository.listings(), repository.settings.stacks_dir
     have: dict[str, set[str]] = {}
     for path, one in listings.items():
         for row in one.rows:
@@ -239,4 +243,4 @@ def _names(listings: Mapping[str, Any], root: str) -> tuple[dict[str, int], list
         for name in sorted(have)
         if name.isprintable()
     }
-    return found, [sorted(some) for some in numbers]
+    return found, [sorted(some) for some in numbers], *held.packed(repository, listings)

@@ -23,16 +23,9 @@ def identities(auth: Mapping[str, Any]) -> Names:
 
 
 def _identity(body: Mapping[str, Any]) -> str:
-    principal = _map(body.get("principal"))
-    account = principal.get("account")
-    account = _map(account) or {"name": account}
-    where = account.get("name") or account.get("id") or ""
-    role = str(principal.get("assume_role") or principal.get("target_account") or "")
-    if not where and role.startswith("arn:"):
-        where = (role.split(":") + [""] * 5)[4]
-    for key in ("project_id", "subscription_id", "project", "subscription"):
-        where = where or principal.get(key) or ""
-    return text(f"{body.get('kind') or ''} {where}")
+    from wrapper.stacks.identities import account
+
+    return text(f"{body.get('kind') or ''} {account(body)}")
 
 
 def providers(auth: Mapping[str, Any]) -> Names:

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-FORMAT = (1, __version__, sys.hexversion)
+FORMAT = (2, __version__, sys.hexversion)
 # From this many files on, a second process pays.
 _TWO_HANDS = 2000
 # So many files of one directory are one piece of work.
@@ -34,6 +34,8 @@ _ASKED = (
 )  # fmt: skip
 
 Group = tuple[str, list[str], int]
+# The stacks, each with the number of its set of components; the sets; identities, see `held`.
+Manifests = tuple[dict[str, int], list[list[str]], bytes, bytes]
 
 
 def names(found: Place, what: str) -> Any:
@@ -43,7 +45,7 @@ def names(found: Place, what: str) -> Any:
 
 def stacks(found: Place, component: str) -> list[str]:
     """Return the names of the stacks, of those that have a component if one is named."""
-    every, sets = _manifests(found)
+    every, sets, _, _ = _manifests(found)
     if not component:
         return list(every)
     fitting = {number for number, some in enumerate(sets) if component in some}
@@ -52,10 +54,30 @@ def stacks(found: Place, component: str) -> list[str]:
 
 def components(found: Place, stack: str) -> list[str]:
     """Return the names of the components that can be run, of one stack if one is named."""
-    every, sets = _manifests(found)
+    every, sets, _, _ = _manifests(found)
     if stack:
         return sorted(sets[every[stack]]) if stack in every else []
     return sorted({name for number in set(every.values()) for name in sets[number]})
+
+
+def identities(found: Place) -> list[tuple[str, str]]:
+    """Return the identities with kind and account: of a component, a stack, or the repository."""
+    known: list[tuple[str, str]] = names(found, "identities")
+    every, sets, entries, where = _manifests(found)
+    if not entries:
+        return known
+    from wrapper.complete import held
+
+    component = found.component
+    if found.stack in every:
+        have = sets[every[found.stack]]
+        some = have if not component else [component] if component in have else []
+        return held.there(dict(known), entries, where, [(found.stack, some)])
+    having = stacks(found, component) if component else []
+    if having:
+        asked = [(stack, [component]) for stack in having]
+        return held.there(dict(known), entries, where, asked)
+    return held.anywhere(dict(known), entries)
 
 
 _read: dict[str, object] = {}
@@ -75,7 +97,9 @@ def _config(found: Place) -> Any:
 def _manifests(found: Place) -> Any:
     if "manifests" not in _read:
         config = _config(found)
-        known = _known_manifests(config["manifests"]) if config["manifests"] else None
+        if config["manifests"] is None:
+            return {}, [], b"", b""
+        known = _known_manifests(config["manifests"])
         if known is None:
             from wrapper.complete import reading
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 
 from wrapper.errors import StackError, WrapError
-from wrapper.stacks import catalog, inputs
+from wrapper.stacks import catalog, identities, inputs
 from wrapper.stacks.catalog import Listing, Row
 from wrapper.stacks.imports import Loader
 from wrapper.stacks.index import Index, Stored
@@ -86,7 +86,7 @@ def listings(
     `fresh` maps files that were just parsed to their part that decides names, and whether that
     part is not enough; all others come from `read`.
     """
-    wanted = catalog.needed(settings)
+    wanted = _wanted(settings)
     narrowed: dict[str, Manifest] = {}
 
     def narrow_read(path: str) -> Manifest:
@@ -116,7 +116,8 @@ def listings(
                     tree = loader.tree(path)
                 except NeedsAll:
                     tree = whole.tree(path)
-                found[path] = catalog.listing(tree, settings)
+                held = identities.of(tree)
+                found[path] = catalog.listing(tree, settings)._replace(identities=held)
                 needs = (*tree.paths, *tree.reads, *tree.asked)
             except WrapError as error:
                 found[path] = Listing((), (catalog.told(error),))
@@ -148,6 +149,12 @@ def parse_all(
     return fresh, [row for _, _, row in results]
 
 
+def _wanted(settings: Settings) -> tuple[tuple[str, ...], ...] | None:
+    """Return the field paths that decide names and identities; None when all fields may."""
+    wanted = catalog.needed(settings)
+    return None if wanted is None else (*wanted, identities.FIELD)
+
+
 _Result = tuple[Manifest, bool, tuple[str, int, str, str]]
 
 
@@ -155,7 +162,7 @@ def _parse_some(task: tuple[Settings, list[str]]) -> list[_Result]:
     import gc
 
     settings, paths = task
-    wanted = catalog.needed(settings)
+    wanted = _wanted(settings)
     found: list[_Result] = []
     gc.disable()
     for path in paths:
@@ -191,7 +198,7 @@ def restored(one: Stored) -> Listing:
         pairs = tuple((key, value) for key, value in labels)
         rows.append(Row(kind, component, stack, abstract, enabled, locked, tuple(tags), pairs))
     problems: list[Any] = json.loads(one.problems)
-    return Listing(tuple(rows), tuple(problems))
+    return Listing(tuple(rows), tuple(problems), None)
 
 
 def refresh(
@@ -243,6 +250,7 @@ def refresh(
         docs,
         inputs.stamps({one for one in needed if one[:1] == "$"}),
         "\n".join(dict.fromkeys(line for path in manifests for line in found[path].problems)),
+        {path: found[path].identities or "" for path in todo},
         whole=whole,
     )
     return {path: found[path] for path in manifests}

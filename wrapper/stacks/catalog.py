@@ -27,10 +27,14 @@ class Row(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """What one manifest holds, and what is wrong with it."""
+    """What one manifest holds, and what is wrong with it.
+
+    `identities` is what it says of them (see `identities`), None where only the index knows.
+    """
 
     rows: tuple[Row, ...] = ()
     problems: tuple[str, ...] = ()
+    identities: str | None = ""
 
 
 def discover(settings: Settings) -> tuple[list[str], list[str]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from wrapper.world import World
 
-_FORMAT = 2
+_FORMAT = 3
 _TABLES = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE files (path TEXT PRIMARY KEY, stamp INTEGER, reads TEXT, doc TEXT) WITHOUT ROWID;
@@ -30,6 +30,7 @@ CREATE TABLE manifests (path TEXT PRIMARY KEY, rows TEXT, problems TEXT, depends
 CREATE TABLE stacks (path TEXT, name TEXT, PRIMARY KEY (path, name)) WITHOUT ROWID;
 CREATE INDEX names ON stacks (name, path);
 CREATE TABLE components (name TEXT PRIMARY KEY, kinds TEXT, stacks TEXT) WITHOUT ROWID;
+CREATE TABLE identities (path TEXT PRIMARY KEY, told TEXT) WITHOUT ROWID;
 """
 
 
@@ -224,6 +225,10 @@ class Index:
         rows = self._rows("SELECT name, kinds FROM components ORDER BY name")
         return [row[0] for row in rows if kind in str(row[1]).split("\0")]
 
+    def identities(self) -> dict[str, str]:
+        """Return what manifests say of identities, by path, for those that do (see `identities`)."""
+        return {row[0]: str(row[1]) for row in self._rows("SELECT path, told FROM identities")}
+
     def has(self, path: str) -> bool:
         """Say whether a file is a top-level manifest."""
         return bool(self._rows("SELECT 1 FROM manifests WHERE path = ?", path))
@@ -252,6 +257,7 @@ class Index:
         docs: Iterable[tuple[str, int, str, str]],
         asked: Mapping[str, str],
         problems: str,
+        identities: Mapping[str, str],
         *,
         whole: bool,
     ) -> None:
@@ -281,11 +287,14 @@ class Index:
             for path in (*gone, *listings):
                 base.execute("DELETE FROM stacks WHERE path = ?", (path,))
                 base.execute("DELETE FROM manifests WHERE path = ?", (path,))
+                base.execute("DELETE FROM identities WHERE path = ?", (path,))
             base.executemany(
                 "INSERT OR REPLACE INTO manifests VALUES (?, ?, ?, ?)",
                 [(path, *one) for path, one in listings.items()],
             )
             base.executemany("INSERT OR REPLACE INTO stacks VALUES (?, ?)", stacks)
+            told = [pair for pair in identities.items() if pair[1]]
+            base.executemany("INSERT OR REPLACE INTO identities VALUES (?, ?)", told)
             base.execute("DELETE FROM components")
             base.executemany("INSERT INTO components VALUES (?, ?, ?)", components)
             base.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", docs)
@@ -335,7 +344,7 @@ class Index:
         base.execute("BEGIN IMMEDIATE")
         if not whole and self._has_key(base):
             return
-        for table in ("meta", "files", "manifests", "stacks", "components"):
+        for table in ("meta", "files", "manifests", "stacks", "components", "identities"):
             base.execute(f"DROP TABLE IF EXISTS {table}")
         for statement in _TABLES.split(";"):
             if statement.strip():

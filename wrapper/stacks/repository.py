@@ -95,6 +95,15 @@ class Repository:
                 self._refresh()
         return self._listings or {}
 
+    def identities(self) -> dict[str, str]:
+        """Return what manifests say of identities, by path (see `identities`)."""
+        listings, stored = self.listings(), self.index.identities()
+        told = {
+            path: stored.get(path, "") if one.identities is None else one.identities
+            for path, one in listings.items()
+        }
+        return {path: text for path, text in told.items() if text}
+
     def _refresh(self) -> None:
         from wrapper.stacks import build
 
