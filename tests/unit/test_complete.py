@@ -138,6 +138,9 @@ def test_every_flag_of_ours_is_offered() -> None:
     assert ours((*terraform.OURS, *flags.GLOBAL)) == shape(terraform_args.FLAGS)
     assert ours(terraform.MORE["clean"]) == shape(terraform_args._CLEAN)
     assert ours(terraform.MORE["generate"]) == shape(terraform_args._GENERATE)
+    for name in terraform_args.STORAGE:
+        offered, known = ours(terraform.MORE[name]), shape(terraform_args._STORAGE[name])
+        assert {**known, "--dry-run": 0} == {**offered, "--dry-run": 0}
 
 
 def test_every_subcommand_of_terraform_is_offered() -> None:

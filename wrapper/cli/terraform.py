@@ -36,6 +36,12 @@ Sub-commands
   generate files         the files of the section `generate` (--clean: delete them; --all)
   generate required-providers   only terraform_override.tf.json
   workspace              without a word: initialise and select the component's workspace
+  backend create|list|describe|update|delete
+                         the storage of the state, with `provision.backend`
+  source pull|list|describe|delete
+                         a module that comes from elsewhere
+  workdir list|show|describe|clean
+                         working directories
   clean                  delete what runs left behind, local states too (without a component:
                          everywhere; --force: without asking; --skip-lock-file: not that one)
 
@@ -97,6 +103,10 @@ def main(argv: Sequence[str], world: World) -> int:
     if _is_of_all(line):
         return _generate_all(line.given, invocation, world)
     invocation = terraform_args.require(line)
+    if invocation.subcommand in terraform_args.STORAGE:
+        from wrapper.cli import terraform_storage
+
+        return terraform_storage.main(line.given, invocation, world)
     if invocation.bulk is not None:
         from wrapper import fleet
 

@@ -11,11 +11,13 @@ from wrapper.terraform.invocation import Invocation
 from wrapper.typed import NamedTuple
 
 SUBCOMMANDS = (
-    "apply clean console deploy destroy fmt force-unlock generate get graph import init login "
-    "logout metadata modules output plan providers refresh shell show state taint test untaint "
-    "validate version workspace"
+    "apply backend clean console deploy destroy fmt force-unlock generate get graph import init "
+    "login logout metadata modules output plan providers refresh shell show source state taint test "
+    "untaint validate version workdir workspace"
 ).split()
-_LATER = "backend cache lint migrate plan-diff planfile source workdir".split()
+_LATER = "cache lint migrate plan-diff planfile".split()
+# Where a component's module and state are; answered here, not by Terraform.
+STORAGE = ("backend", "source", "workdir")
 # Sub-commands with a word of their own before the component.
 WORDS: Mapping[str, tuple[str, ...]] = {
     "state": ("list", "mv", "pull", "push", "replace-provider", "rm", "show", "identities"),
@@ -24,6 +26,9 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "generate": ("varfile", "backend", "varfiles", "backends", "files", "required-providers"),
     "write": ("varfile",),
     "metadata": ("functions",),
+    "backend": ("create", "list", "describe", "update", "delete"),
+    "source": ("pull", "list", "describe", "delete"),
+    "workdir": ("list", "show", "describe", "clean"),
 }
 # Terraform's options that take the next argument as their value; all others need `=`.
 VALUED = frozenset(
@@ -61,6 +66,16 @@ _GENERATE = (
     Flag("stacks"),
     Flag("clean", takes="bool"),
 )
+_FORM, _FORCE = Flag("format", "f"), Flag("force", takes="bool")
+_STORAGE: Mapping[str, tuple[Flag, ...]] = {
+    "backend": (_FORM, _FORCE),
+    "source": (_FORM._replace(short=""), _FORCE._replace(short="f")),
+    "source list": (_FORM,),
+    "workdir": (
+        _FORM, _FORCE, Flag("all", "a", "bool"), Flag("expired", "e", "bool"), Flag("ttl", "t"),
+        Flag("dry-run", "n", "bool"),
+    ),
+}  # fmt: skip
 GENERATE_ALL = ("varfiles", "backends")
 # Older words for `generate varfile`.
 _VARFILE = ("varfile", "write")
@@ -146,6 +161,8 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> Line:
 
 def _flags(bare: Sequence[str]) -> tuple[Flag, ...]:
     sub = bare[1] if len(bare) > 1 else ""
+    if sub in STORAGE:
+        return (*FLAGS, *_STORAGE.get(" ".join(bare[1:3]), _STORAGE[sub]))
     own = {"clean": _CLEAN, "generate": _GENERATE, "varfile": _GENERATE, "write": _GENERATE}
     return (*FLAGS, *own.get(sub, ()))
 
@@ -237,6 +254,13 @@ def _line(
         components=terraform_bulk.several(last.get("components")),
         skip_hooks=(last["skip-hooks"] or "*") if "skip-hooks" in last else "",
     )
+    if sub in STORAGE:
+        invocation = invocation._replace(
+            everywhere=on("all"), expired=on("expired"), ttl=last.get("ttl")
+        )
+        return Line(
+            globals_._replace(overrides=overrides), invocation, wants_help, "", options=typed
+        )
     if sub in ("generate", "clean") and not terraform_bulk.is_asked(typed, sub):
         return Line(globals_._replace(overrides=overrides), invocation, wants_help, "")
     bulk, multi = terraform_bulk.read(typed, invocation, environ)
@@ -264,11 +288,14 @@ def require(line: Line) -> Invocation:
             f'unknown command "{sub}" for terraform',
             hint=near(sub, SUBCOMMANDS) or "`atmos-wrap terraform --help` lists the commands",
         )
-    if sub in ("state", "generate", "write") and not invocation.words:
+    if sub in ("state", "generate", "write", *STORAGE) and not invocation.words:
         raise UsageError(
             f"terraform {sub} needs one of: {', '.join(WORDS[sub])}",
             hint=near(invocation.component or "", WORDS[sub]),
         )
+    if sub in STORAGE:
+        _check_storage(line)
+        return invocation
     terraform_bulk.check(invocation, line.options, line.multi)
     if invocation.bulk is not None:
         return invocation
@@ -280,3 +307,14 @@ def require(line: Line) -> Invocation:
     if not invocation.stack:
         raise UsageError("stack is required", hint="name it with --stack (-s), or set ATMOS_STACK")
     return invocation
+
+
+def _check_storage(line: Line) -> None:
+    """Refuse options that choose several components. Raises: UsageError."""
+    invocation = line.invocation
+    chosen = [name for name in line.options if name != "all" or invocation.subcommand != "workdir"]
+    if terraform_bulk.is_asked(dict.fromkeys(chosen, ""), invocation.subcommand):
+        raise UsageError(
+            f"terraform {invocation.command} is for one component",
+            hint="name one component and its stack",
+        )

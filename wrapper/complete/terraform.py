@@ -9,6 +9,7 @@ from wrapper.complete.flags import TRUTH
 
 SUBCOMMANDS = {
     "apply": "change what is there",
+    "backend": "the storage of the state",
     "clean": "delete what runs left behind",
     "console": "try expressions",
     "deploy": "apply without asking",
@@ -30,12 +31,14 @@ SUBCOMMANDS = {
     "refresh": "bring the state up to date",
     "shell": "a shell in the component's directory",
     "show": "show the state or a plan",
+    "source": "a module that comes from elsewhere",
     "state": "look at or change the state",
     "taint": "mark something to be made anew",
     "test": "run tests",
     "untaint": "take such a mark away",
     "validate": "check the files",
     "version": "show Terraform's version",
+    "workdir": "working directories",
     "workspace": "select workspaces",
 }
 WORDS = {
@@ -45,6 +48,9 @@ WORDS = {
     "generate": ("varfile", "backend", "varfiles", "backends", "files", "required-providers"),
     "write": ("varfile",),
     "metadata": ("functions",),
+    "backend": ("create", "list", "describe", "update", "delete"),
+    "source": ("pull", "list", "describe", "delete"),
+    "workdir": ("list", "show", "describe", "clean"),
 }
 # Our flags, as in `wrapper.complete.flags`.
 OURS = (
@@ -89,6 +95,21 @@ OURS = (
     ("--include-dependents", "", "attached", "", "also what needs them"),
 )
 MORE = {
+    "backend": (
+        ("--force", "", "bool", TRUTH, "delete: without asking"),
+        ("--format", "-f", "value", "yaml|json|table|csv|tsv", "format of the output"),
+    ),
+    "source": (
+        ("--force", "-f", "bool", TRUTH, "pull: anew; delete: without asking"),
+        ("--format", "", "value", "yaml|json|table|csv|tsv", "format of the output"),
+    ),
+    "workdir": (
+        ("--force", "", "bool", TRUTH, "clean: without asking"),
+        ("--format", "-f", "value", "table|json|yaml", "format of the output"),
+        ("--all", "-a", "bool", TRUTH, "clean: all of them"),
+        ("--expired", "-e", "bool", TRUTH, "clean: those long unused"),
+        ("--ttl", "-t", "value", "", "clean: what is long: 7d"),
+    ),
     "clean": (
         ("--force", "-f", "bool", TRUTH, "without asking"),
         ("--skip-lock-file", "", "bool", TRUTH, "keep the lock file"),

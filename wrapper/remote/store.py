@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from wrapper import files
 from wrapper.errors import ConfigError, Location, StoreError
@@ -29,6 +29,10 @@ TTL, PAUSE = 600.0, 60.0
 _FORMAT = 1
 # The first changes only with what was fetched: the index watches it.
 _STATE, _TIMES = "state.json", "times.json"
+
+
+# After what pause the next attempt follows one that failed, and why it did; None: none follows.
+Again = Callable[[int, str], "float | None"]
 
 
 class NotFetched(ConfigError):
@@ -80,10 +84,12 @@ def tree(
     at: Location | str | None = None,
     seconds: float | None = None,
     anew: bool = False,
+    again: Again | None = None,
 ) -> Tree:
     """Return the files of an address, fetched if need be and if the user agreed.
 
     What can move is looked at again after `seconds` (default: ten minutes), with `anew` at once.
+    `again` says of each attempt that failed (from 1) and why, after what pause the next follows.
     Without a net what is there is used, with a warning. `world.fetches` False uses only the cache.
 
     Raises: NotFetched, FetchError when it cannot be had, ConfigError when what was fixed changed.
@@ -110,7 +116,7 @@ def tree(
             known.checked >= began or (not anew and _is_fresh(known, world, 0.0))
         ):
             return _tree(place, known)
-        return _tree(place, _renewed(address, known, place, world, at))
+        return _tree(place, _renewed(address, known, place, world, at, again))
 
 
 def _renewed(
@@ -119,13 +125,14 @@ def _renewed(
     place: str,
     world: World,
     at: Location | str | None,
+    again: Again | None,
 ) -> _State:
     """Return what an address holds now; what it held before when that cannot be told."""
     from wrapper import ui
     from wrapper.remote.git import FetchError
 
     try:
-        found = _fetched(address, known, place, world)
+        found = _at_last(address, known, place, world, again)
     except FetchError as error:
         places = [*([at] if at is not None else []), *error.at]
         if known is None:
@@ -138,6 +145,26 @@ def _renewed(
     _save(place, found, address)
     _sweep(place, {found.revision, known.revision if known is not None else ""}, world)
     return found
+
+
+def _at_last(
+    address: Address, known: _State | None, place: str, world: World, again: Again | None
+) -> _State:
+    """Ask as often as `again` says. Raises: FetchError, that of the last attempt."""
+    import time
+    from itertools import count
+
+    from wrapper.remote.git import FetchError
+
+    for attempt in count(1):
+        try:
+            return _fetched(address, known, place, world)
+        except FetchError as error:
+            pause = again(attempt, error.message) if again is not None else None
+            if pause is None:
+                raise
+        time.sleep(pause)
+    raise AssertionError
 
 
 def _fetched(address: Address, known: _State | None, place: str, world: World) -> _State:

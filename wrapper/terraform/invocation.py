@@ -60,6 +60,9 @@ class Invocation(NamedTuple):
     stacks: tuple[str, ...] = ()
     components: tuple[str, ...] = ()
     skip_hooks: str = ""
+    everywhere: bool = False
+    expired: bool = False
+    ttl: str | None = None
     bulk: Bulk | None = None
 
     @property

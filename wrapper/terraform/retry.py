@@ -16,6 +16,7 @@ from wrapper import ui
 from wrapper.errors import StackError
 
 if TYPE_CHECKING:
+    from wrapper.errors import Location
     from wrapper.process import Child, Streams
     from wrapper.stacks import Component
     from wrapper.world import World
@@ -68,6 +69,21 @@ def read(component: Component) -> Retry | None:
     def wrong(key: str, what: str) -> StackError:
         return StackError(f"retry.{key} {what}", at=component.where("retry", key))
 
+    found = _read(section, wrong)
+    return found if found.conditions and found.attempts != 1 else None
+
+
+def of_source(section: Any, at: Location | None) -> Retry | None:
+    """Return the `retry` of a `source`; None where it is not asked again. Raises: StackError."""
+    if not section:
+        return None
+    if not isinstance(section, Mapping):
+        raise StackError("source.retry must be a map", at=at)
+    found = _read(section, lambda key, what: StackError(f"source.retry.{key} {what}", at=at))
+    return found if found.attempts != 1 else None
+
+
+def _read(section: Mapping[str, Any], wrong: Callable[[str, str], StackError]) -> Retry:
     given = section.get("conditions") or []
     if not isinstance(given, list):
         raise wrong("conditions", "must be a list of regular expressions")
@@ -83,7 +99,7 @@ def read(component: Component) -> Retry | None:
     strategy = str(section.get("backoff_strategy") or "exponential")
     if strategy not in _STRATEGIES:
         raise wrong("backoff_strategy", f"must be one of {', '.join(_STRATEGIES)}")
-    found = Retry(
+    return Retry(
         tuple(conditions),
         int(attempts),
         strategy,
@@ -93,7 +109,6 @@ def read(component: Component) -> Retry | None:
         _number(section, "multiplier", 2.0, wrong),
         min(_number(section, "random_jitter", 0.0, wrong), 1.0),
     )
-    return found if conditions and found.attempts != 1 else None
 
 
 def _number(

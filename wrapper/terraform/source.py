@@ -6,7 +6,7 @@ Source: reference/atmos-stacks.md 3.14.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from wrapper.errors import Location, StackError
 from wrapper.remote import is_remote
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class Spec(NamedTuple):
     """A `source` section. The patterns are globs over paths from the module's root.
 
-    `ttl` is how long what moves is not looked at again, as written.
+    `ttl` is how long what moves is not looked at again, as written; `retry` the section that says
+    how often a source that does not answer is asked.
     """
 
     uri: str
@@ -31,6 +32,7 @@ class Spec(NamedTuple):
     excluded: tuple[str, ...] = ()
     ttl: Any = None
     at: Location | None = None
+    retry: Any = None
 
     @property
     def is_local(self) -> bool:
@@ -79,11 +81,12 @@ def of_section(section: Mapping[str, Any], at: Location | None) -> Spec | None:
         _texts(found, "excluded_paths", at),
         found.get("ttl"),
         at,
+        found.get("retry"),
     )
 
 
-def module(spec: Spec, config: Config, world: World) -> Module:
-    """Return a source's files: those on the disk, else fetched after consent.
+def module(spec: Spec, config: Config, world: World, *, anew: bool = False) -> Module:
+    """Return a source's files: those on the disk, else fetched after consent; with `anew` again.
 
     Raises: StackError, ConfigError, NotFetched, FetchError.
     """
@@ -101,11 +104,42 @@ def module(spec: Spec, config: Config, world: World) -> Module:
     except ValueError as error:
         raise StackError(f"`ttl` of `source`: {error}", at=spec.at) from error
     address = spec.address()
-    tree = store.tree(address, world, at=spec.at, seconds=seconds)
+    tree = store.tree(
+        address, world, at=spec.at, seconds=seconds, anew=anew, again=_again(spec, world)
+    )
     root = store.inside(tree, address.subdir)
     if not os.path.isdir(root):
         raise StackError(f"there is no directory {address.subdir} in {address.source}", at=spec.at)
     return Module(root, tree.root, tree.revision)
+
+
+def _again(spec: Spec, world: World) -> Callable[[int, str], float | None] | None:
+    """Return what says after how many seconds to ask again, by the attempt; None for never.
+
+    Raises: StackError for a wrong `retry`. Source: reference/atmos-stacks.md 3.14.
+    """
+    from wrapper.terraform import retry
+
+    found = retry.of_source(spec.retry, spec.at)
+    if found is None:
+        return None
+    import random
+    import time
+
+    from wrapper import ui
+
+    began = time.monotonic()
+
+    def again(attempt: int, why: str) -> float | None:
+        pause = found.pause(attempt, random.random())  # noqa: S311  no secret
+        spent = time.monotonic() - began + pause
+        if 0 < found.attempts <= attempt or 0 < found.all_together < spent:
+            return None
+        of = f" of {found.attempts}" if found.attempts else ""
+        ui.note(world, f"{why}: attempt {attempt + 1}{of} in {pause:.1f} s")
+        return pause
+
+    return again
 
 
 def takes(spec: Spec | None, path: str) -> bool:

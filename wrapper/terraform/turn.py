@@ -69,6 +69,19 @@ class Turn(NamedTuple):
             os.set_inheritable(self.descriptor, True)
 
 
+def _lock_of(directory: str, environ: Mapping[str, str]) -> str:
+    name = hashlib.sha256(os.path.realpath(directory).encode()).hexdigest()[:16]
+    return os.path.join(state_dir(environ), "turns", f"{name}.lock")
+
+
+def last(directory: str, environ: Mapping[str, str]) -> float:
+    """Return when the last run signed for a directory, in seconds since the epoch; 0 for never."""
+    try:
+        return os.stat(_lock_of(directory, environ)).st_mtime
+    except OSError:
+        return 0.0
+
+
 def take(
     directory: str,
     environ: Mapping[str, str],
@@ -82,10 +95,8 @@ def take(
     `waiting` is called once with who is in front; once `given_up` says so, nobody waits longer.
     Raises: StoreError, Interrupted.
     """
-    name = hashlib.sha256(os.path.realpath(directory).encode()).hexdigest()[:16]
-    folder = os.path.join(state_dir(environ), "turns")
-    make_private_dir(folder)
-    path = os.path.join(folder, f"{name}.lock")
+    path = _lock_of(directory, environ)
+    make_private_dir(os.path.dirname(path))
     descriptor = open_lock(path)
     told = False
     while not _is_free(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):

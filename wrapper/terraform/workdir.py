@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from wrapper.world import World
 
 FOLDER = ".workdir"
-_OWN = ".atmos"
+OWN = ".atmos"
 _LOCK = ".terraform.lock.hcl"
 # What runs leave behind is neither copied nor removed; what we generate is not copied.
-_LEFT = (".terraform", "terraform.tfstate.d", _OWN, ".git")
-_STATES = (".tfstate", ".tfstate.backup", ".tfstate.lock.info")
+LEFT = (".terraform", "terraform.tfstate.d", OWN, ".git")
+STATES = (".tfstate", ".tfstate.backup", ".tfstate.lock.info")
 _MADE = (".terraform.tfvars.json", ".terraform.test.tfvars.json", ".planfile", files.PROVIDERS)
 _MODULE = (".tf", ".tf.json", ".tofu", ".tofu.json")
 
@@ -52,10 +52,11 @@ def directory(component: Component, config: Config) -> str:
     return found
 
 
-def provision(component: Component, config: Config, world: World) -> None:
+def provision(component: Component, config: Config, world: World, *, anew: bool = False) -> None:
     """Put the module where Terraform runs, if it has to be put there; only what differs is written.
 
-    Waits until no run is in the way when something has to be changed.
+    With `anew` a source is asked for what it holds now. Waits until no run is in the way when
+    something has to be changed.
     Raises: StackError, ConfigError, NotFetched, FetchError, StoreError, Interrupted.
     """
     from wrapper import ui
@@ -64,15 +65,17 @@ def provision(component: Component, config: Config, world: World) -> None:
     spec = source.of(component)
     if not files.has_workdir(component, config):
         if spec is not None:
-            _vendor(component, config, spec, world)
+            from wrapper.terraform import vendor
+
+            vendor.fill(component, config, spec, world)
         return
     target = path(component, config)
     if spec is not None:
-        module = source.module(spec, config, world)
+        module = source.module(spec, config, world, anew=anew)
     else:
         module = source.Module(files.module_directory(component, config), "", "")
-    before = _record(target)
-    wanted = dict(_files(module, spec, config))
+    before = record(target)
+    wanted = dict(files_of(module, spec, config))
     if _same(wanted, target, before):
         return
     held = turn.take(
@@ -80,8 +83,8 @@ def provision(component: Component, config: Config, world: World) -> None:
     )
     try:
         held.sign(f"copying the module of {component.name} in {component.stack}")
-        before = _record(target)
-        _sync(wanted, target, before)
+        before = record(target)
+        sync(wanted, target, before)
         _note(component, spec, module, wanted, target, world)
     except OSError as error:
         raise StoreError(f"cannot write {target}: {error.strerror or error}") from error
@@ -89,48 +92,11 @@ def provision(component: Component, config: Config, world: World) -> None:
         held.end()
 
 
-def _vendor(component: Component, config: Config, spec: Spec, world: World) -> None:
-    """Copy a source to the component's own directory unless something is there, as Atmos does."""
-    from wrapper import files as storage
-    from wrapper import ui
+def files_of(module: Module, spec: Spec | None, config: Config) -> Iterator[tuple[str, str]]:
+    """Yield the files of a module: path from its root, and where each is.
 
-    target = os.path.normpath(os.path.join(config.terraform_dir, files.module(component, config)))
-    if _holds(target):
-        return
-    if not target.startswith(os.path.normpath(config.terraform_dir) + os.sep):
-        raise StackError(
-            f'the directory of the component "{component.name}" is outside of the components',
-            at=spec.at,
-        )
-    module = source.module(spec, config, world)
-    folder = os.path.join(storage.state_dir(world.environ), "turns")
-    lock = os.path.join(folder, f"{target.replace('/', '%')[-100:]}.source.lock")
-    temporary = f"{target}.{os.getpid()}.tmp"
-    with storage.lock(lock, f"copying {spec.uri}"):
-        if _holds(target):
-            return
-        try:
-            _sync(dict(_files(module, spec, config)), temporary, {})
-            if os.path.isdir(target):
-                os.rmdir(target)
-            os.rename(temporary, target)
-        except OSError as error:
-            raise StoreError(f"cannot write {target}: {error.strerror or error}") from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    ui.note(world, f"source of {component.name}: {files.module(component, config)} was filled")
-
-
-def _holds(target: str) -> bool:
-    """Say whether a directory holds anything but notes."""
-    try:
-        return any(name != _OWN for name in os.listdir(target))
-    except OSError:
-        return False
-
-
-def _files(module: Module, spec: Spec | None, config: Config) -> Iterator[tuple[str, str]]:
-    """Yield the files of a module: path from its root, and where each is."""
+    Raises: StackError for a link that leads out of what was fetched.
+    """
     skipped: tuple[str, ...] = _MADE
     if files.setting(config, "auto_generate_backend_file") is True:
         skipped = (*_MADE, files.BACKEND)
@@ -151,17 +117,17 @@ def _files(module: Module, spec: Spec | None, config: Config) -> Iterator[tuple[
                     )
             if entry.is_dir():
                 real = os.path.realpath(entry.path)
-                if entry.name not in _LEFT and real not in trail:
+                if entry.name not in LEFT and real not in trail:
                     stack.append((f"{name}/", entry.path, (*trail, real)))
-            elif entry.is_file() and not entry.name.endswith((*_STATES, *skipped)):
+            elif entry.is_file() and not entry.name.endswith((*STATES, *skipped)):
                 if source.takes(spec, name):
                     yield name, entry.path
 
 
-def _record(target: str) -> dict[str, list[int]]:
+def record(target: str) -> dict[str, list[int]]:
     """Return what was copied last: path from the root -> size, time and mode of the original."""
     try:
-        with open(os.path.join(target, _OWN, "atmos-wrap.json"), "rb") as stream:
+        with open(os.path.join(target, OWN, "atmos-wrap.json"), "rb") as stream:
             data = json.loads(stream.read())
     except (OSError, ValueError, RecursionError):
         return {}
@@ -169,7 +135,26 @@ def _record(target: str) -> dict[str, list[int]]:
     return found if isinstance(found, dict) else {}
 
 
-def _stamp(path: str) -> list[int]:
+def note(wanted: Mapping[str, str], module: Module, target: str) -> None:
+    """Write down what was copied. Raises: StoreError."""
+    from wrapper import files as storage
+
+    found = {name: stamp(where) for name, where in wanted.items()}
+    text = json.dumps({"files": found, "revision": module.revision})
+    storage.write_atomic(os.path.join(target, OWN, "atmos-wrap.json"), text.encode())
+
+
+def _created(target: str) -> str:
+    """Return when a working directory was made; '' when that is not known."""
+    try:
+        with open(os.path.join(target, OWN, "metadata.json"), "rb") as stream:
+            return str(json.loads(stream.read())["created_at"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
+
+
+def stamp(path: str) -> list[int]:
+    """Return size, time and mode of a file."""
     status = os.stat(path)
     return [status.st_size, status.st_mtime_ns, status.st_mode & 0o777]
 
@@ -183,7 +168,7 @@ def _same(wanted: Mapping[str, str], target: str, before: Mapping[str, list[int]
 
 
 def _is_copy(where: str, copy: str, name: str, before: Mapping[str, list[int]]) -> bool:
-    if name == _LOCK and before.get(name) == _stamp(where) and os.path.isfile(copy):
+    if name == _LOCK and before.get(name) == stamp(where) and os.path.isfile(copy):
         return True  # init writes into it: what it added stays until the original changes
     try:
         if (os.stat(copy).st_mode ^ os.stat(where).st_mode) & 0o100:
@@ -194,10 +179,17 @@ def _is_copy(where: str, copy: str, name: str, before: Mapping[str, list[int]]) 
         return False
 
 
-def _sync(wanted: Mapping[str, str], target: str, before: Mapping[str, list[int]]) -> None:
+def sync(
+    wanted: Mapping[str, str],
+    target: str,
+    before: Mapping[str, list[int]],
+    *,
+    clears: bool = True,
+) -> None:
     """Copy what differs; remove what was copied before and is gone, never anything else.
 
-    Without a record of ours (another program made the directory) files of Terraform's go, too.
+    Without a record of ours (another program made the directory) files of Terraform's go, too, if
+    `clears`.
     """
     os.makedirs(target, exist_ok=True)
     for name, where in wanted.items():
@@ -209,7 +201,7 @@ def _sync(wanted: Mapping[str, str], target: str, before: Mapping[str, list[int]
             os.chmod(temporary, (os.stat(where).st_mode & 0o777) | 0o600)
             os.replace(temporary, copy)
     gone = [name for name in before if name not in wanted and name != _LOCK]
-    if not before:
+    if not before and clears:
         ours = (files.BACKEND, files.REQUIRED, *_MADE)
         names = [name for name in os.listdir(target) if name not in wanted]
         gone = [name for name in names if name.endswith(_MODULE) and not name.endswith(ours)]
@@ -234,9 +226,7 @@ def _note(
     from wrapper import ui
     from wrapper.remote.address import hidden
 
-    record = {name: _stamp(where) for name, where in wanted.items()}
-    text = json.dumps({"files": record, "revision": module.revision})
-    storage.write_atomic(os.path.join(target, _OWN, "atmos-wrap.json"), text.encode())
+    note(wanted, module, target)
     now = datetime.fromtimestamp(world.now(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     remote = spec is not None and not spec.is_local
     told = {
@@ -246,12 +236,12 @@ def _note(
         "source": "" if remote else module.root,
         "source_uri": hidden(spec.uri) if spec is not None else "",
         "source_version": spec.version if spec is not None else "",
-        "created_at": now,
+        "created_at": _created(target) or now,
         "updated_at": now,
         "last_accessed": now,
     }
     kept = {key: value for key, value in told.items() if value}
     storage.write_atomic(
-        os.path.join(target, _OWN, "metadata.json"), (json.dumps(kept, indent=2) + "\n").encode()
+        os.path.join(target, OWN, "metadata.json"), (json.dumps(kept, indent=2) + "\n").encode()
     )
     ui.info(world, f"working directory of {component.name}: {target}")
