@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pexpect
 import pytest
 
 from tests.conftest import Cli, Result
@@ -180,3 +183,57 @@ components:
         assert "at stacks/dev.yaml:8:11" in refused.stderr
         cloud.bucket(BUCKET)
         assert repo("init", "app").exit == 0
+
+
+def test_backends_are_made_described_completed_and_deleted_by_command(
+    repo: Repo, terminal: Callable[..., pexpect.spawn[str]]
+) -> None:
+    assert repo("backend", "create", "app").exit == 0
+    made = repo.asked()
+    again = repo("backend", "create", "app")
+    assert (again.exit, "states is there already" in again.stderr) == (0, True)
+    assert repo.asked() == made
+    s3 = repo.admin()
+    as_it_should_be(s3)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
+    s3.delete_public_access_block(Bucket=BUCKET)
+    s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": [{"Key": "cost", "Value": "7"}]})
+
+    unmarked = repo("backend", "delete", "app", "--force")
+    assert unmarked.exit == 78
+    assert "was not made by `provision.backend`: it is not deleted" in unmarked.stderr
+    told = repo("backend", "update", "app")
+    said = "states: public access is blocked, versions are kept, tags are there"
+    assert (told.exit, said in told.stderr) == (0, True), told.stderr
+    tags = s3.get_bucket_tagging(Bucket=BUCKET)["TagSet"]
+    assert {one["Key"] for one in tags} == {"cost", "Name", "ManagedBy"}
+    s3.put_object(Bucket=BUCKET, Key="app/dev/terraform.tfstate", Body=b"1")
+    s3.put_object(Bucket=BUCKET, Key="app/dev/terraform.tfstate", Body=b"2")
+
+    refused = repo("backend", "delete", "app")
+    assert (refused.exit, "nobody can be asked here" in refused.stderr) == (64, True)
+    asked = terminal("terraform", "backend", "delete", "app", "-s", "dev", env=repo.env)
+    asked.expect_exact("the bucket states: 2 versions of objects, states among them: 1")
+    asked.expect_exact("app/dev/terraform.tfstate")
+    asked.expect_exact("Go on? [y/N] ")
+    asked.sendline("y")
+    asked.expect(pexpect.EOF)
+    assert s3.list_buckets()["Buckets"] == []
+    gone = repo("backend", "delete", "app", "--force")
+    assert (gone.exit, "there is no bucket states" in gone.stderr) == (78, True)
+
+
+def test_backends_are_shown_without_asking_a_cloud(repo: Repo) -> None:
+    listed = repo("backend", "list").stdout
+    assert listed.split("\n")[:2] == [
+        "Component\tType\tStorage\tProvision",
+        "app\ts3\tstates\ttrue",
+    ]
+    assert "ready\ts3\tstates\tfalse" in listed
+    told = json.loads(repo("backend", "describe", "app", "--format", "json").stdout)
+    shown = told["components"]["terraform"]["app"]
+    assert (shown["backend_type"], shown["backend"]["s3"]["bucket"]) == ("s3", BUCKET)
+    off = repo("backend", "create", "ready")
+    assert (off.exit, "set provision.backend.enabled: true" in off.stderr) == (78, True)
+    assert "at stacks/dev.yaml:11:" in off.stderr
+    assert repo.fake.calls() == []
