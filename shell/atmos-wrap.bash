@@ -28,9 +28,13 @@ _atmos_wrap_kind=
 _atmos_wrap_off=
 _atmos_wrap_said=
 _atmos_wrap_adopted=
+# The nearest directory with a configuration, and the one whose answer for all below it is taken.
+_atmos_wrap_base=
+_atmos_wrap_above=
 # The answer of the last look, as `hook-env` left it; see wrapper/hook/code.py.
 _atmos_wrap_new_form=
 _atmos_wrap_new_asked=
+_atmos_wrap_new_apart=
 _atmos_wrap_new_expires=0
 _atmos_wrap_new_root=
 _atmos_wrap_new_say=
@@ -63,7 +67,7 @@ _atmos_wrap_hook() {
 
 # `[[` and `case` compare without regard to letters' case where the user has set nocasematch.
 _atmos_wrap_look() {
-	builtin local "_atmos_wrap_asked=${ATMOS_IDENTITY-}|${ATMOS_PROFILE-}|${ATMOS_STACK-}|${ATMOS_BASE_PATH-}|${ATMOS_CLI_CONFIG_PATH-}|${ATMOS_WRAP_USE-}|${HOME-}|${XDG_STATE_HOME-}|${XDG_CONFIG_HOME-}"
+	builtin local "_atmos_wrap_asked=${ATMOS_IDENTITY-}|${ATMOS_PROFILE-}|${ATMOS_STACK-}|${ATMOS_BASE_PATH-}|${ATMOS_CLI_CONFIG_PATH-}|${ATMOS_CONFIG-}|${ATMOS_CONFIG_PATH-}|${ATMOS_WRAP_USE-}|${HOME-}|${XDG_STATE_HOME-}|${XDG_CONFIG_HOME-}"
 	if builtin test "$PWD|$_atmos_wrap_asked" = "$_atmos_wrap_holds" && [[ . -ef $PWD ]] && _atmos_wrap_fresh; then
 		builtin return 0
 	fi
@@ -80,7 +84,7 @@ _atmos_wrap_look() {
 			_atmos_wrap_holds="$PWD|$_atmos_wrap_asked"
 			builtin return 0
 		fi
-		_atmos_wrap_ask || builtin return 0
+		_atmos_wrap_shared || _atmos_wrap_ask || builtin return 0
 	fi
 	_atmos_wrap_holds="$PWD|$_atmos_wrap_asked"
 	_atmos_wrap_enter
@@ -90,6 +94,10 @@ _atmos_wrap_look() {
 _atmos_wrap_fresh() {
 	case $_atmos_wrap_kind in
 	text) _atmos_wrap_test && _atmos_wrap_unexpired ;;
+	below)
+		_atmos_wrap_test && _atmos_wrap_unexpired && _atmos_wrap_inside &&
+			builtin test "$_atmos_wrap_base" = "$_atmos_wrap_above"
+		;;
 	none) ! _atmos_wrap_inside ;;
 	failed) ;;
 	esac
@@ -104,19 +112,42 @@ _atmos_wrap_unexpired() {
 	fi
 }
 
-# Succeed if this directory has a text that still holds; it is read. What others could have put
-# there is not: neither a file nor a directory of theirs, nor a link to another file of ours.
+# Succeed if this directory has a text that still holds; it is read.
 _atmos_wrap_known() {
+	_atmos_wrap_read "$_atmos_wrap_texts${PWD%/}/=env" && _atmos_wrap_fresh
+}
+
+# Read a text that was asked for as now. What others could have put there is not: neither a file
+# nor a directory of theirs, nor a link to another file of ours.
+_atmos_wrap_read() {
 	case $PWD/ in
 	*/../*) builtin return 1 ;;
 	esac
-	builtin set -- "$_atmos_wrap_texts${PWD%/}/=env"
 	[[ -f $1 && -O $1 && ! -L $1 && -O $_atmos_wrap_texts ]] || builtin return 1
 	_atmos_wrap_new_form=
 	builtin source "$1" 2>/dev/null
 	# A text that is torn lacks its last line.
-	[[ $_atmos_wrap_new_form == "$_atmos_wrap_form" ]] &&
-		builtin test "$_atmos_wrap_new_asked" = "$_atmos_wrap_asked" && _atmos_wrap_fresh
+	[[ $_atmos_wrap_new_form == "$_atmos_wrap_form" ]] && builtin test "$_atmos_wrap_new_asked" = "$_atmos_wrap_asked"
+}
+
+# Succeed if what holds in all directories below the nearest with a configuration holds here: then
+# nothing between the two says otherwise, and no link leads here.
+_atmos_wrap_shared() {
+	builtin set -- "${PWD%/}"
+	[[ ${#1} -gt ${#_atmos_wrap_base} && -f $_atmos_wrap_texts$_atmos_wrap_base/=below ]] || builtin return 1
+	while [[ ${#1} -gt ${#_atmos_wrap_base} ]]; do
+		[[ ! -L $1 && ! -e $1/.git && ! -L $1/.git && ! -e $1/.atmos && ! -e $1/.atmos.d && ! -e $1/atmos.d ]] || builtin return 1
+		builtin set -- "${1%/*}"
+	done
+	_atmos_wrap_read "$_atmos_wrap_texts$_atmos_wrap_base/=below" || builtin return 1
+	case $PWD/ in
+	"${_atmos_wrap_new_apart:-/../}"/*) builtin return 1 ;;
+	esac
+	_atmos_wrap_kind=below _atmos_wrap_above=$_atmos_wrap_base
+	if ! _atmos_wrap_fresh; then
+		_atmos_wrap_kind=text
+		builtin return 1
+	fi
 }
 
 # Succeed if there is a configuration here or above.
@@ -126,6 +157,7 @@ _atmos_wrap_inside() {
 		[[ -n $1 ]] || builtin return 1
 		builtin set -- "${1%/*}"
 	done
+	_atmos_wrap_base=$1
 }
 
 # Ask for this directory. Where that fails, it is asked again when something else is wished.
@@ -299,7 +331,8 @@ atmos-wrap() {
 		;;
 	reload)
 		_atmos_wrap_said=''
-		builtin command rm -f -- "$_atmos_wrap_texts${PWD%/}/=env"
+		_atmos_wrap_inside || builtin true
+		builtin command rm -f -- "$_atmos_wrap_texts${PWD%/}/=env" "$_atmos_wrap_texts$_atmos_wrap_base/=below"
 		_atmos_wrap_again
 		;;
 	*) builtin command atmos-wrap "$@" ;;

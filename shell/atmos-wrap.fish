@@ -13,9 +13,13 @@ set -g _atmos_wrap_holds
 set -g _atmos_wrap_kind
 set -g _atmos_wrap_said
 set -e _atmos_wrap_adopted
+# The nearest directory with a configuration, and tests that nothing is configured below it.
+set -g _atmos_wrap_base
+set -g _atmos_wrap_between
 # The answer of the last look, as `hook-env` left it; see wrapper/hook/code.py.
 set -g _atmos_wrap_new_form
 set -g _atmos_wrap_new_asked
+set -g _atmos_wrap_new_apart
 set -g _atmos_wrap_new_root
 set -g _atmos_wrap_new_say
 set -g _atmos_wrap_new_told
@@ -34,7 +38,7 @@ builtin test / -ef / 2>/dev/null; or set -g _atmos_wrap_old_test
 
 function _atmos_wrap_hook --on-event fish_prompt
     set -l fish_trace
-    set -l _atmos_wrap_asked "$ATMOS_IDENTITY|$ATMOS_PROFILE|$ATMOS_STACK|$ATMOS_BASE_PATH|$ATMOS_CLI_CONFIG_PATH|$ATMOS_WRAP_USE|$HOME|$XDG_STATE_HOME|$XDG_CONFIG_HOME"
+    set -l _atmos_wrap_asked "$ATMOS_IDENTITY|$ATMOS_PROFILE|$ATMOS_STACK|$ATMOS_BASE_PATH|$ATMOS_CLI_CONFIG_PATH|$ATMOS_CONFIG|$ATMOS_CONFIG_PATH|$ATMOS_WRAP_USE|$HOME|$XDG_STATE_HOME|$XDG_CONFIG_HOME"
     if builtin test "$PWD|$_atmos_wrap_asked" = "$_atmos_wrap_holds" -a -d "$PWD"; and $_atmos_wrap_kind
         return 0
     end
@@ -51,7 +55,7 @@ function _atmos_wrap_hook --on-event fish_prompt
             set -g _atmos_wrap_holds "$PWD|$_atmos_wrap_asked"
             return 0
         end
-        _atmos_wrap_ask $_atmos_wrap_asked; or return 0
+        _atmos_wrap_shared $_atmos_wrap_asked; or _atmos_wrap_ask $_atmos_wrap_asked; or return 0
     end
     set -g _atmos_wrap_holds "$PWD|$_atmos_wrap_asked"
     _atmos_wrap_enter
@@ -68,27 +72,66 @@ function _atmos_wrap_older
     not command find -L $argv[2..-1] -maxdepth 0 -newer $argv[1] 2>/dev/null | builtin read -l _atmos_wrap_newer
 end
 
-# Succeed if this directory has a text that still holds; it is read. What others could have put
-# there is not: neither a file nor a directory of theirs, nor a link to another file of ours.
+# Succeed if this directory has a text that still holds; it is read.
 function _atmos_wrap_known
     set -l _atmos_wrap_text $_atmos_wrap_texts$PWD/=env
     builtin test "$PWD" = /; and set _atmos_wrap_text $_atmos_wrap_texts/=env
-    builtin test -f $_atmos_wrap_text -a -O $_atmos_wrap_text -a ! -L $_atmos_wrap_text -a -O $_atmos_wrap_texts; or return 1
+    _atmos_wrap_read $_atmos_wrap_text $argv[1]; and _atmos_wrap_test
+end
+
+# Read a text that was asked for as now. What others could have put there is not: neither a file
+# nor a directory of theirs, nor a link to another file of ours.
+function _atmos_wrap_read
+    builtin test -f $argv[1] -a -O $argv[1] -a ! -L $argv[1] -a -O $_atmos_wrap_texts; or return 1
     builtin string match -q '*/../*' -- $PWD/; and return 1
     set -g _atmos_wrap_new_form
-    builtin source $_atmos_wrap_text 2>/dev/null
+    builtin source $argv[1] 2>/dev/null
     # A text that is torn lacks its last line.
-    builtin test "$_atmos_wrap_new_form" = "$_atmos_wrap_form" -a "|$_atmos_wrap_new_asked" = "|$argv[1]"; and _atmos_wrap_test
+    builtin test "$_atmos_wrap_new_form" = "$_atmos_wrap_form" -a "|$_atmos_wrap_new_asked" = "|$argv[2]"
+end
+
+# Succeed if what holds in all directories below the nearest with a configuration holds here: then
+# nothing between the two says otherwise, and no link leads here.
+function _atmos_wrap_shared
+    set -l _atmos_wrap_text $_atmos_wrap_texts$_atmos_wrap_base/=below
+    builtin test -f $_atmos_wrap_text; or return 1
+    builtin string match -q '*'\n'*' -- $PWD; and return 1
+    set -g _atmos_wrap_between
+    set -l _atmos_wrap_dir "$_atmos_wrap_base"
+    for _atmos_wrap_part in (builtin string replace -- "$_atmos_wrap_base" '' $PWD | builtin string split /)
+        builtin test -n "$_atmos_wrap_part"; or continue
+        set _atmos_wrap_dir "$_atmos_wrap_dir/$_atmos_wrap_part"
+        builtin test -L $_atmos_wrap_dir -o -e $_atmos_wrap_dir/.git -o -L $_atmos_wrap_dir/.git -o -e $_atmos_wrap_dir/.atmos -o -e $_atmos_wrap_dir/.atmos.d -o -e $_atmos_wrap_dir/atmos.d; and return 1
+        for _atmos_wrap_n in atmos.yaml .atmos.yaml atmos.yml .atmos.yml .atmos-wrap.yaml
+            set -ga _atmos_wrap_between ! -e $_atmos_wrap_dir/$_atmos_wrap_n -a
+        end
+    end
+    set -q _atmos_wrap_between[1]; or return 1
+    _atmos_wrap_read $_atmos_wrap_text $argv[1]; or return 1
+    if builtin test -n "$_atmos_wrap_new_apart"
+        set -l _atmos_wrap_part (builtin string length -- "$_atmos_wrap_new_apart/")
+        builtin test (builtin string sub -l $_atmos_wrap_part -- $PWD/ | builtin string collect) = "$_atmos_wrap_new_apart/"; and return 1
+    end
+    set -g _atmos_wrap_kind _atmos_wrap_beneath
+    _atmos_wrap_beneath; and return 0
+    set -g _atmos_wrap_kind _atmos_wrap_test
+    return 1
+end
+
+# Succeed if the answer for all directories below the nearest with a configuration still holds.
+function _atmos_wrap_beneath
+    builtin test $_atmos_wrap_between 1; and _atmos_wrap_test
 end
 
 # Succeed if there is a configuration here or above.
 function _atmos_wrap_inside
+    set -g _atmos_wrap_base
     set -l _atmos_wrap_dir
     for _atmos_wrap_part in (builtin string split / -- $PWD)
         builtin test -n "$_atmos_wrap_part"; and set _atmos_wrap_dir "$_atmos_wrap_dir/$_atmos_wrap_part"
-        builtin test -e "$_atmos_wrap_dir/atmos.yaml" -o -e "$_atmos_wrap_dir/.atmos.yaml" -o -e "$_atmos_wrap_dir/atmos.yml" -o -e "$_atmos_wrap_dir/.atmos.yml" -o -e "$_atmos_wrap_dir/.atmos-wrap.yaml"; and return 0
+        builtin test -e "$_atmos_wrap_dir/atmos.yaml" -o -e "$_atmos_wrap_dir/.atmos.yaml" -o -e "$_atmos_wrap_dir/atmos.yml" -o -e "$_atmos_wrap_dir/.atmos.yml" -o -e "$_atmos_wrap_dir/.atmos-wrap.yaml"; and set -g _atmos_wrap_base "$_atmos_wrap_dir"
     end
-    return 1
+    set -q _atmos_wrap_base[1]
 end
 
 # Ask for this directory. Where that fails, it is asked again when something else is wished.
@@ -277,7 +320,8 @@ function atmos-wrap
             set -g _atmos_wrap_holds
         case reload
             set -g _atmos_wrap_said
-            command rm -f -- $_atmos_wrap_texts(builtin string trim --right --chars / -- $PWD)/=env
+            _atmos_wrap_inside
+            command rm -f -- $_atmos_wrap_texts(builtin string trim --right --chars / -- $PWD)/=env $_atmos_wrap_texts$_atmos_wrap_base/=below
             _atmos_wrap_again
         case '*'
             command atmos-wrap $argv

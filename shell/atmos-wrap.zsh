@@ -9,8 +9,10 @@ typeset -g _atmos_wrap_python='@PYTHON@' _atmos_wrap_start='@START@' _atmos_wrap
 builtin export ATMOS_WRAP_HOOK='zsh:'$$':@VERSION@'
 # The directory and the wishes that the answer is for, and of which kind it is.
 typeset -g _atmos_wrap_holds= _atmos_wrap_kind= _atmos_wrap_off= _atmos_wrap_said= _atmos_wrap_adopted=
+# The nearest directory with a configuration, and the one whose answer for all below it is taken.
+typeset -g _atmos_wrap_base= _atmos_wrap_above=
 # The answer of the last look, as `hook-env` left it; see wrapper/hook/code.py.
-typeset -g _atmos_wrap_new_form= _atmos_wrap_new_asked= _atmos_wrap_new_root= _atmos_wrap_new_say=
+typeset -g _atmos_wrap_new_form= _atmos_wrap_new_asked= _atmos_wrap_new_apart= _atmos_wrap_new_root= _atmos_wrap_new_say=
 typeset -g _atmos_wrap_new_expires=0 _atmos_wrap_new_told=
 typeset -ga _atmos_wrap_new_names _atmos_wrap_new_values _atmos_wrap_new_gone
 # What is ours: name, what it got (`=value`, nothing for unset), what it was (`-value`: unexported).
@@ -25,7 +27,7 @@ _atmos_wrap_hook() {
 }
 
 _atmos_wrap_look() {
-  local _atmos_wrap_asked="${ATMOS_IDENTITY-}|${ATMOS_PROFILE-}|${ATMOS_STACK-}|${ATMOS_BASE_PATH-}|${ATMOS_CLI_CONFIG_PATH-}|${ATMOS_WRAP_USE-}|${HOME-}|${XDG_STATE_HOME-}|${XDG_CONFIG_HOME-}"
+  local _atmos_wrap_asked="${ATMOS_IDENTITY-}|${ATMOS_PROFILE-}|${ATMOS_STACK-}|${ATMOS_BASE_PATH-}|${ATMOS_CLI_CONFIG_PATH-}|${ATMOS_CONFIG-}|${ATMOS_CONFIG_PATH-}|${ATMOS_WRAP_USE-}|${HOME-}|${XDG_STATE_HOME-}|${XDG_CONFIG_HOME-}"
   if [[ "$PWD|$_atmos_wrap_asked" == "$_atmos_wrap_holds" && . -ef $PWD ]] && _atmos_wrap_fresh; then
     return 0
   fi
@@ -41,7 +43,7 @@ _atmos_wrap_look() {
       _atmos_wrap_kind=none _atmos_wrap_holds="$PWD|$_atmos_wrap_asked"
       return 0
     fi
-    _atmos_wrap_ask || return 0
+    _atmos_wrap_shared || _atmos_wrap_ask || return 0
   fi
   _atmos_wrap_holds="$PWD|$_atmos_wrap_asked"
   _atmos_wrap_enter
@@ -50,8 +52,9 @@ _atmos_wrap_look() {
 # Succeed if the answer still holds.
 _atmos_wrap_fresh() {
   case $_atmos_wrap_kind in
-    (text)
+    (text | below)
       _atmos_wrap_test || return 1
+      [[ $_atmos_wrap_kind == text ]] || { _atmos_wrap_inside && [[ $_atmos_wrap_base == "$_atmos_wrap_above" ]] } || return 1
       [[ $_atmos_wrap_new_expires == 0 || -z ${EPOCHSECONDS-} ]] || ((EPOCHSECONDS < _atmos_wrap_new_expires))
       ;;
     (none) ! _atmos_wrap_inside ;;
@@ -59,15 +62,37 @@ _atmos_wrap_fresh() {
   esac
 }
 
-# Succeed if this directory has a text that still holds; it is read. What others could have put
-# there is not: neither a file nor a directory of theirs, nor a link to another file of ours.
+# Succeed if this directory has a text that still holds; it is read.
 _atmos_wrap_known() {
-  local _atmos_wrap_text="$_atmos_wrap_texts${PWD%/}/=env"
-  [[ $PWD/ != */../* && -f $_atmos_wrap_text && -O $_atmos_wrap_text && ! -L $_atmos_wrap_text && -O $_atmos_wrap_texts ]] || return 1
+  _atmos_wrap_read "$_atmos_wrap_texts${PWD%/}/=env" && _atmos_wrap_fresh
+}
+
+# Read a text that was asked for as now. What others could have put there is not: neither a file
+# nor a directory of theirs, nor a link to another file of ours.
+_atmos_wrap_read() {
+  [[ $PWD/ != */../* && -f $1 && -O $1 && ! -L $1 && -O $_atmos_wrap_texts ]] || return 1
   _atmos_wrap_new_form=
-  builtin source "$_atmos_wrap_text" 2>/dev/null
+  builtin source "$1" 2>/dev/null
   # A text that is torn lacks its last line.
-  [[ $_atmos_wrap_new_form == "$_atmos_wrap_form" && $_atmos_wrap_new_asked == "$_atmos_wrap_asked" ]] && _atmos_wrap_fresh
+  [[ $_atmos_wrap_new_form == "$_atmos_wrap_form" && $_atmos_wrap_new_asked == "$_atmos_wrap_asked" ]]
+}
+
+# Succeed if what holds in all directories below the nearest with a configuration holds here: then
+# nothing between the two says otherwise, and no link leads here.
+_atmos_wrap_shared() {
+  local _atmos_wrap_dir=${PWD%/}
+  [[ $#_atmos_wrap_dir -gt $#_atmos_wrap_base && -f $_atmos_wrap_texts$_atmos_wrap_base/=below ]] || return 1
+  while [[ $#_atmos_wrap_dir -gt $#_atmos_wrap_base ]]; do
+    [[ ! -L $_atmos_wrap_dir && ! -e $_atmos_wrap_dir/.git && ! -L $_atmos_wrap_dir/.git && ! -e $_atmos_wrap_dir/.atmos && ! -e $_atmos_wrap_dir/.atmos.d && ! -e $_atmos_wrap_dir/atmos.d ]] || return 1
+    _atmos_wrap_dir=${_atmos_wrap_dir%/*}
+  done
+  _atmos_wrap_read "$_atmos_wrap_texts$_atmos_wrap_base/=below" || return 1
+  [[ $PWD/ != "${_atmos_wrap_new_apart:-/../}"/* ]] || return 1
+  _atmos_wrap_kind=below _atmos_wrap_above=$_atmos_wrap_base
+  if ! _atmos_wrap_fresh; then
+    _atmos_wrap_kind=text
+    return 1
+  fi
 }
 
 # Succeed if there is a configuration here or above.
@@ -77,6 +102,7 @@ _atmos_wrap_inside() {
     [[ -n $_atmos_wrap_dir ]] || return 1
     _atmos_wrap_dir=${_atmos_wrap_dir%/*}
   done
+  _atmos_wrap_base=$_atmos_wrap_dir
 }
 
 # Ask for this directory. Where that fails, it is asked again when something else is wished.
@@ -230,7 +256,8 @@ atmos-wrap() {
       ;;
     (reload)
       _atmos_wrap_said=
-      builtin command rm -f -- "$_atmos_wrap_texts${PWD%/}/=env"
+      _atmos_wrap_inside || true
+      builtin command rm -f -- "$_atmos_wrap_texts${PWD%/}/=env" "$_atmos_wrap_texts$_atmos_wrap_base/=below"
       _atmos_wrap_again
       ;;
     (*) builtin command atmos-wrap "$@" ;;

@@ -24,22 +24,28 @@ LOAD = {
 class Hooked:
     """One shell; lines are typed, and each is waited for."""
 
-    def __init__(self, name: str, program: str, cli: Cli, directory: Path) -> None:
-        self.count, self.everything = 0, ""
+    def __init__(
+        self, name: str, program: str, cli: Cli, directory: Path, before: tuple[str, ...] = ()
+    ) -> None:
+        self.name, self.count, self.everything = name, 0, ""
         binaries = Path(cli.environment["PATH"].partition(":")[0])
         if not (binaries / "atmos-wrap").is_symlink():
             (binaries / "atmos-wrap").symlink_to(cli.program)
         environment = {**cli.environment, "TERM": "xterm", "PS1": "$ "}
+        argv = [*before, program, *START[name]]
         self.child = pexpect.spawn(
-            program, START[name], env=environment, cwd=str(directory), encoding="utf-8",
+            argv[0], argv[1:], env=environment, cwd=str(directory), encoding="utf-8",
             timeout=60, dimensions=(50, 500), echo=False,
         )  # fmt: skip
         self.run(LOAD[name])
 
-    def run(self, line: str) -> str:
-        """Type a line; return what was printed until it and the prompt after it were done."""
-        self.child.sendline(line)
-        return self.done()
+    def run(self, *lines: str) -> str:
+        """Type lines; return what was printed until each and the prompt after it were done."""
+        printed = ""
+        for line in lines:
+            self.child.sendline(line)
+            printed += self.done()
+        return printed
 
     def done(self) -> str:
         """Return what is printed until the shell is ready for the next line."""

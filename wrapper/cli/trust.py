@@ -37,7 +37,7 @@ def allow(
     ctx: typer.Context, directory: Directory = "", form: Format = "table", dry_run: DryRun = False
 ) -> None:
     """Show what a directory gives to a shell, and allow exactly that."""
-    from wrapper import trust
+    from wrapper import hook, trust
     from wrapper.hook import closure
 
     session: Session = ctx.obj
@@ -56,6 +56,8 @@ def allow(
     if not dry_run:
         trust.allow(shown, world, [part for part, one in stacks if one.state != "unsafe"])
     _tell(config, shown, before, stacks, left_out, form, dry_run, session.world)
+    if not dry_run:
+        hook.prepare(world)
 
 
 def deny(ctx: typer.Context, directory: Directory = "") -> None:

@@ -41,7 +41,8 @@ class Config(NamedTuple):
     `overridden`: dotted key -> the flag or variable that set it. `secrets`: variables that `!env`
     read for credentials. `cli_config_path`: as `describe config` shows it. `seen`: each file that
     was read, with the digest of the very bytes that were parsed. `unrun`: sections with an `!exec`
-    that was not run, with its place.
+    that was not run, with its place. `placed`: it could be another in another working directory
+    that is configured by the same files.
     """
 
     data: dict[str, Any]
@@ -61,6 +62,7 @@ class Config(NamedTuple):
     cli_config_path: str = ""
     seen: Mapping[str, functions.Seen] = {}
     unrun: Mapping[str, Location] = {}
+    placed: bool = False
 
     @property
     def digests(self) -> Mapping[str, str]:
@@ -127,6 +129,7 @@ class _Load:
         self.warnings: list[str] = []
         self.read: dict[str, dict[str, Any]] = {}
         self.seen: dict[str, functions.Seen] = {}
+        self.placed: list[str] = []
 
     def result(self) -> Config:
         sources, shown = self._sources()
@@ -144,9 +147,7 @@ class _Load:
             merged = _merge(self.ordinary, fallback=not sources)
         functions.refuse_unrun(merged, _LAYOUT)
         data, overridden, runtime_base = self._override(merged)
-        base = basepath.resolve(
-            str(data.get("base_path") or ""), self._anchors(config_dir), runtime=runtime_base
-        )
+        base = self._resolved(data.get("base_path"), config_dir, runtime=runtime_base)
         auth = identities.merge_auth(self.ordinary, self.ranked)
         secrets: set[str] = set()
         data = {**data, "auth": known_auth({**auth, **_realm(data)})}
@@ -172,6 +173,7 @@ class _Load:
             cli_config_path=shown,
             seen=self.seen,
             unrun=unrun,
+            placed=bool(self.placed) or not config_dir,
         )
 
     def _sources(self) -> tuple[list[files.Source], str]:
@@ -194,16 +196,27 @@ class _Load:
         with_base = [p.path for p in self.ranked if p.path in paths and "base_path" in p.data]
         return os.path.dirname(with_base[-1] if with_base else sources[0].path)
 
-    def _anchors(self, config_dir: str) -> basepath.Anchors:
-        cwd = self.world.cwd
-        return basepath.Anchors(self.anchor_root, config_dir, cwd, files.has_local_config(cwd))
+    def _resolved(self, value: Any, config_dir: str, *, runtime: bool) -> str:
+        """Return a base path; note whether it could be another in another working directory."""
+        cwd, text = self.world.cwd, str(value or "")
+        around = basepath.Anchors(self.anchor_root, config_dir, cwd, files.has_local_config(cwd))
+        found = basepath.resolve(text, around, runtime=runtime)
+        nowhere = around._replace(cwd=os.devnull, local=False)
+        if found != basepath.resolve(text, nowhere, runtime=runtime):
+            self.placed.append("base_path")
+        return found
 
     def _read(self, path: str) -> dict[str, Any]:
         """Return a file's checked map; each file is read once, so its functions run once."""
         if path in self.read:
             return self.read[path]
         around = functions.Surroundings(
-            self.environ, self.world.cwd, self.git_root, self.options.passive, self.seen
+            self.environ,
+            self.world.cwd,
+            self.git_root,
+            self.options.passive,
+            self.seen,
+            self.placed,
         )
         data = self.read[path] = checked(fold(functions.read_file(path, around)), path)
         functions.refuse_unrun(data, ("import", "base_path"))
@@ -245,8 +258,8 @@ class _Load:
 
     def _import_base(self, data: Mapping[str, Any], directory: str) -> str:
         runtime = self.options.base_path or self.world.environ.get("ATMOS_BASE_PATH")
-        value = runtime or data.get("base_path") or ""
-        return basepath.resolve(str(value), self._anchors(directory), runtime=bool(runtime))
+        value = runtime or data.get("base_path")
+        return self._resolved(value, directory, runtime=bool(runtime))
 
     def _profiles(self, names: Sequence[str], data: Mapping[str, Any], config_dir: str) -> None:
         xdg = atmos_dir(self.world.environ, "CONFIG")

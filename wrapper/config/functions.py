@@ -45,7 +45,8 @@ class Seen(NamedTuple):
 class Surroundings(NamedTuple):
     """What the functions may see. `passive` forbids to run programs: `!exec` stays a text.
 
-    `seen` takes up every file that is read.
+    `seen` takes up every file that is read, `placed` each function that asked for the working
+    directory.
     """
 
     environ: Mapping[str, str]
@@ -53,6 +54,7 @@ class Surroundings(NamedTuple):
     git_root: str
     passive: bool = False
     seen: dict[str, Seen] | None = None
+    placed: list[str] | None = None
 
 
 def read_file(path: str, around: Surroundings, trail: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -124,6 +126,8 @@ def _call(tag: str, text: str, at: Location, around: Surroundings, trail: tuple[
     if tag == "!env":
         return _env(text, at, around.environ)
     if tag == "!cwd":
+        if around.placed is not None:
+            around.placed.append(tag)
         return os.path.normpath(os.path.join(around.cwd, text)) if text else around.cwd
     if tag == "!random":
         return _random(text, at)
@@ -247,6 +251,8 @@ def _included(name: str, at: Location, around: Surroundings) -> str:
     """Find an included file: next to the file that names it, else in the git root, else in cwd."""
     places = (os.path.dirname(at.path), around.git_root, around.cwd)
     for place in places[: 1 if name.startswith(("./", "../")) else 3]:
+        if place == around.cwd and around.placed is not None:
+            around.placed.append("!include")
         path = os.path.normpath(os.path.join(place, name)) if place else ""
         if path and os.path.isfile(path):
             return path

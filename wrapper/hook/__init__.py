@@ -82,6 +82,25 @@ def hook_use(argv: Sequence[str], world: World) -> int:
     return 0
 
 
+def prepare(world: World) -> None:
+    """Keep the answer for `world.cwd` now, for the next prompt of the shell that started this.
+
+    Does nothing where that shell has no hook.
+    """
+    import time
+
+    from wrapper.hook import answer
+
+    shell, owner, version = (world.environ.get("ATMOS_WRAP_HOOK", "") + "::").split(":")[:3]
+    if shell not in answer.SHELLS or owner != str(os.getppid()) or not version:
+        return
+    _seen(world)
+    # What was written a moment ago would count as newer than the answer.
+    time.sleep(2 * answer.GRAIN)
+    named = world.environ.get("PWD", "")
+    _told(shell, named if named and _same(named, world.cwd) else world.cwd, world)
+
+
 def _too_long(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
     raise _TooLong
 
@@ -93,19 +112,28 @@ def _plain(text: str) -> str:
 
 
 def _told(shell: str, directory: str, world: World) -> str:
-    import io
-
-    from wrapper.hook import answer, evaluate
+    from wrapper.hook import answer, below, evaluate
 
     began = world.now()
+    view = _seen(world)
+    found = evaluate.answer(view, world)
+    if not world.cwd or not _same(directory, world.cwd):
+        return answer.text(found, shell, "")
+    below.keep(view, found, shell, directory, world, began)
+    return answer.keep(found, shell, directory, world.environ, began)
+
+
+def _seen(world: World) -> View:
+    """Return what holds in `world.cwd`; the files that its pointers lead to are there."""
+    import io
+
+    from wrapper.hook import evaluate
+
     quiet = world._replace(stdin_tty=False, stderr_tty=False, asks=False, stderr=io.StringIO())
     view = evaluate.look(quiet)
     if view.delta is not None:
         _write(view)
-    found = evaluate.answer(view, quiet)
-    if not world.cwd or not _same(directory, world.cwd):
-        return answer.text(found, shell, "")
-    return answer.keep(found, shell, directory, world.environ, began)
+    return view
 
 
 def _write(view: View) -> None:

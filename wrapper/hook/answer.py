@@ -12,17 +12,21 @@ from wrapper.typed import NamedTuple
 
 SHELLS = ("bash", "zsh", "fish")
 NAME = "=env"
+# The text for directories below that have none of their own.
+BELOW = "=below"
 # Beside a text of fish, which has no clock: a file whose time is when the session ends.
-_UNTIL = "=until"
+_UNTIL = "-until"
 quoted = code.quoted
-# A file that was written while it was being read must be newer than the text made from it.
-_GRAIN = 0.02
+# In seconds: a file that was written while it was being read must be newer than the text made from it.
+GRAIN = 0.02
 # What the user may change in a shell, and what then is another answer for the same directory.
 # The shell files join these in this order.
 INPUTS = (
     "ATMOS_IDENTITY", "ATMOS_PROFILE", "ATMOS_STACK", "ATMOS_BASE_PATH", "ATMOS_CLI_CONFIG_PATH",
-    "ATMOS_WRAP_USE", "HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME",
+    "ATMOS_CONFIG", "ATMOS_CONFIG_PATH", "ATMOS_WRAP_USE", "HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME",
 )  # fmt: skip
+# Those of them that are or hold paths which may start at the working directory.
+PLACES = ("ATMOS_BASE_PATH", "ATMOS_CLI_CONFIG_PATH")
 
 
 class Answer(NamedTuple):
@@ -31,7 +35,8 @@ class Answer(NamedTuple):
     `values` and `unset` are what the hook lays over the shell's environment, `prefixes` begin the
     names that go as well. `watch`: paths whose change is a new question; `absent`: paths that must
     not appear. `expires` in seconds since the epoch, 0 for never. `root` is the repository, '' for
-    none; `say` what the user is told once for it. `asked` is the join of INPUTS.
+    none; `say` what the user is told once for it. `asked` is the join of INPUTS. `apart`: a
+    directory below in which the answer is another, '' for none.
     """
 
     root: str = ""
@@ -43,6 +48,7 @@ class Answer(NamedTuple):
     expires: int = 0
     say: str = ""
     asked: str = ""
+    apart: str = ""
 
 
 def asked(environ: Mapping[str, str]) -> str:
@@ -50,9 +56,9 @@ def asked(environ: Mapping[str, str]) -> str:
     return "|".join(environ.get(name, "") for name in INPUTS)
 
 
-def place(environ: Mapping[str, str], shell: str, directory: str) -> str:
+def place(environ: Mapping[str, str], shell: str, directory: str, name: str = NAME) -> str:
     """Return where a directory's text is kept: the cache mirrors the tree of directories."""
-    return f"{home(environ, shell)}{directory.rstrip('/')}/{NAME}"
+    return f"{home(environ, shell)}{directory.rstrip('/')}/{name}"
 
 
 def home(environ: Mapping[str, str], shell: str) -> str:
@@ -72,26 +78,33 @@ def text(answer: Answer, shell: str, stamp: str, directory: str = "", until: str
     return code.of(answer, shell, stamp, directory, until)
 
 
-def keep(answer: Answer, shell: str, directory: str, environ: Mapping[str, str], at: float) -> str:
+def keep(
+    answer: Answer,
+    shell: str,
+    directory: str,
+    environ: Mapping[str, str],
+    at: float,
+    *,
+    below: bool = False,
+) -> str:
     """Keep an answer for the next time; return the text. `at` is when reading for it began.
 
-    A cache that cannot be written only costs time: then the text names no stamp.
+    `below`: for directories below that one. A cache that cannot be written only costs time: then
+    the text names no stamp.
     """
-    stamp = place(environ, shell, directory)
+    stamp = place(environ, shell, directory, BELOW if below else NAME)
     if not directory.startswith("/") or "/../" in f"{directory}/":
         return text(answer, shell, "")
     if not files.owns(os.path.dirname(home(environ, shell))):
         return text(answer, shell, "")
-    until = ""
-    if shell == "fish" and answer.expires:
-        until = os.path.join(os.path.dirname(stamp), _UNTIL)
-    found = text(answer, shell, stamp, directory, until)
+    until = f"{stamp}{_UNTIL}" if shell == "fish" and answer.expires else ""
+    found = text(answer, shell, stamp, "" if below else directory, until)
     try:
         if until:
             files.write_cache(until, b"")
             os.utime(until, (answer.expires, answer.expires))
         files.write_cache(stamp, found.encode("utf-8", "surrogateescape"))
-        os.utime(stamp, (at - _GRAIN, at - _GRAIN))
+        os.utime(stamp, (at - GRAIN, at - GRAIN))
     except (StoreError, OSError, OverflowError, ValueError):
         return text(answer, shell, "")
     return found

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 # Part of the path of every text, and its last line: a shell reads none of another form, and none
 # that is torn.
-FORM = "2"
+FORM = "3"
 
 
 def of(answer: Answer, shell: str, stamp: str, directory: str = "", until: str = "") -> str:
@@ -29,6 +29,7 @@ def of(answer: Answer, shell: str, stamp: str, directory: str = "", until: str =
     single = {
         "root": answer.root,
         "asked": answer.asked,
+        "apart": answer.apart,
         "expires": str(answer.expires),
         "say": answer.say,
         "told": "".join(f"|{name}|={_escaped(answer.values[name])}|" for name in names),

@@ -29,7 +29,7 @@ class Found(NamedTuple):
     `name` is the identity, '' for none; `why` says where that comes from, or why there is none.
     `files` are what took part besides the configuration, absolute; `stack` the stack, '' for none;
     `pinned` whether a pin file or `use` named the identity. `verdict` is of the stack's manifests,
-    None where they say nothing about `auth`.
+    None where they say nothing about `auth`. `shared`: the directory had no say in it.
     """
 
     auth: Auth | None
@@ -40,6 +40,7 @@ class Found(NamedTuple):
     pinned: bool = False
     off: bool = False
     verdict: Verdict | None = None
+    shared: bool = False
 
 
 def identity(config: Config, pin: Pin, world: World, root: str, judge: Judge) -> Found:
@@ -58,7 +59,9 @@ def identity(config: Config, pin: Pin, world: World, root: str, judge: Judge) ->
     pinned = pinned or pin.stack or world.environ.get("ATMOS_STACK", "")
     place = _place(config, pinned, world)
     if place is None:
-        return _chosen(Found(None), config.data.get("auth") or {}, (), config, named, world)
+        return _chosen(
+            Found(None, shared=True), config.data.get("auth") or {}, (), config, named, world
+        )
     here = Found(None, stack=place.said.stack, files=place.said.watch)
     if not place.said.files and not place.doubts:
         return _chosen(here, config.data.get("auth") or {}, (), config, named, world, place)
