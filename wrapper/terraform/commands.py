@@ -214,7 +214,7 @@ def clean(component: Component | None, config: Config, invocation: Invocation, w
     Source: reference/atmos-stacks.md 5.8.
     """
     if component is None:
-        doomed = _of_all(config, invocation)
+        doomed = _of_all(config, invocation, world)
     else:
         doomed = _of_one(component, config, invocation, world.environ)
     doomed = sorted({path for path in doomed if os.path.lexists(path)})
@@ -246,8 +246,9 @@ def _of_one(
         found.append(files.REQUIRED)
     if files.setting(config, "auto_generate_files"):
         found += [str(name) for name in component.section.get("generate") or {}]
-    paths = [os.path.join(directory, name) for name in found]
-    paths.append(init.data_dir(directory, environ))
+    # Names that a manifest or a variable gives may lead out of the directory, or be it.
+    paths = [os.path.join(directory, name) for name in (*found, init.data_dir("", environ))]
+    paths = [path for path in map(os.path.normpath, paths) if path.startswith(directory + os.sep)]
     states = os.path.join(directory, "terraform.tfstate.d")
     # As Atmos: every workspace whose name begins with the stack's name.
     for folder in _listed(states):
@@ -261,19 +262,26 @@ def _of_one(
     return paths
 
 
-def _of_all(config: Config, invocation: Invocation) -> list[str]:
+def _of_all(config: Config, invocation: Invocation, world: World) -> list[str]:
+    """Return what runs left in the directories of all components that stacks have, not below them."""
+    from wrapper.stacks import overview
+
     if not config.terraform_dir or not os.path.isdir(config.terraform_dir):
         raise StackError(f"there is no component directory {config.terraform_dir}")
-    paths: list[str] = []
-    for directory, folders, names in os.walk(config.terraform_dir):
-        for folder in (".terraform", "terraform.tfstate.d"):
-            if folder in folders:
-                paths.append(os.path.join(directory, folder))
-                folders.remove(folder)
-        paths += [os.path.join(directory, n) for n in names if n.endswith(".tfvars.json")]
-        if ".terraform.lock.hcl" in names and not invocation.skip_lock_file:
-            paths.append(os.path.join(directory, ".terraform.lock.hcl"))
-    return paths
+    directories = {
+        os.path.normpath(os.path.join(config.terraform_dir, files.module(one, config)))
+        for one in overview.each(config, world, templates=False)
+        if one.kind == "terraform"
+    }
+    doomed = {".terraform", "terraform.tfstate.d", ".terraform.lock.hcl"}
+    if invocation.skip_lock_file:
+        doomed.remove(".terraform.lock.hcl")
+    return [
+        os.path.join(directory, name)
+        for directory in sorted(directories)
+        for name in _listed(directory)
+        if name in doomed or name.endswith(".tfvars.json")
+    ]
 
 
 def _listed(directory: str) -> list[str]:
