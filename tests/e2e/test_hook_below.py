@@ -114,7 +114,7 @@ def asked(tmp_path: Path) -> int:
 
 def environment(shell: Hooked, tmp_path: Path) -> dict[str, str]:
     """Return what a program gets now of what the hook sets."""
-    path = tmp_path / f"env-{shell.count}"
+    path = tmp_path / f"env-{shell.child.pid}-{shell.count}"
     shell.run(f"env -0 > {path}")
     found = path.read_bytes().decode().rstrip("\0").split("\0")
     named = dict(entry.partition("=")[::2] for entry in found)
@@ -198,3 +198,24 @@ def test_a_pinned_stack_and_an_explicit_file_are_no_directory_of_the_repository(
         assert environment(shell, tmp_path).get("AWS_PROFILE") == profile, name
         shell.run(forget.format(name), f"cd {top / 'sub'}")
         assert environment(shell, tmp_path).get("AWS_PROFILE") == "outer", name
+
+
+def test_each_of_two_shells_in_one_directory_sees_a_change(
+    shell: Hooked, cli: Cli, tmp_path: Path, tool: Callable[[str], str]
+) -> None:
+    """What one of them has asked for is not taken for the other's answer."""
+    top = repository(cli.cwd / "repo", files({"sub/": ""}))
+    cli("allow", cwd=top)
+    second = Hooked(shell.name, tool(shell.name), cli, tmp_path)
+    try:
+        for each in (shell, second):
+            each.run(f"cd {top}")
+        for name in ("changed", "again"):
+            (top / "atmos.yaml").write_text(config(name))
+            assert "has changed since you allowed it" in shell.run("true")
+            shell.run("atmos-wrap allow")
+            assert environment(shell, tmp_path)["AWS_PROFILE"] == name
+            second.run("true")
+            assert environment(second, tmp_path)["AWS_PROFILE"] == name
+    finally:
+        second.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from wrapper import files
+from wrapper import files, sha256
 from wrapper.errors import StoreError, UsageError
 from wrapper.hook import code
 from wrapper.typed import NamedTuple
@@ -92,19 +92,31 @@ def keep(
     `below`: for directories below that one. A cache that cannot be written only costs time: then
     the text names no stamp.
     """
-    stamp = place(environ, shell, directory, BELOW if below else NAME)
+    kept = place(environ, shell, directory, BELOW if below else NAME)
     if not directory.startswith("/") or "/../" in f"{directory}/":
         return text(answer, shell, "")
     if not files.owns(os.path.dirname(home(environ, shell))):
         return text(answer, shell, "")
+    # Shells that have an earlier answer must not take the time of this one for the time of theirs.
+    stamp = f"{kept}-{sha256.hexdigest(repr(answer).encode('utf-8', 'surrogateescape'))[:16]}"
     until = f"{stamp}{_UNTIL}" if shell == "fish" and answer.expires else ""
     found = text(answer, shell, stamp, "" if below else directory, until)
     try:
         if until:
             files.write_cache(until, b"")
             os.utime(until, (answer.expires, answer.expires))
-        files.write_cache(stamp, found.encode("utf-8", "surrogateescape"))
+        files.write_cache(stamp, b"")
         os.utime(stamp, (at - GRAIN, at - GRAIN))
+        files.write_cache(kept, found.encode("utf-8", "surrogateescape"))
+        _tidy(kept, stamp)
     except (StoreError, OSError, OverflowError, ValueError):
         return text(answer, shell, "")
     return found
+
+
+def _tidy(kept: str, stamp: str) -> None:
+    """Remove the stamps of earlier answers: shells that have one of those look again."""
+    for entry in os.listdir(os.path.dirname(kept)):
+        path = os.path.join(os.path.dirname(kept), entry)
+        if path.startswith(f"{kept}-") and not path.startswith(stamp):
+            os.unlink(path)

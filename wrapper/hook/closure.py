@@ -119,9 +119,10 @@ def where(world: World, options: Options) -> str:
     if found and (_below(world.cwd, found) or world.environ.get("ATMOS_CLI_CONFIG_PATH")):
         return found
     # Drop-in files of a repository count also where there is no atmos.yaml.
-    if anchor and files.drop_ins(anchor):
-        return anchor
-    path = pin.find(world.cwd, files.git_root(world.cwd))
+    top = files.git_root(world.cwd)
+    if top and files.drop_ins(top):
+        return top
+    path = pin.find(world.cwd, top)
     return os.path.dirname(path) if path else ""
 
 

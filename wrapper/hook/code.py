@@ -61,11 +61,13 @@ def _tests(answer: Answer, shell: str, stamp: str, directory: str) -> _Tests:
         inside = directory and os.path.dirname(path) == directory.rstrip("/")
         return quoted(shell, f"./{os.path.basename(path)}" if inside else path)
 
+    # One that another shell has replaced with its answer is gone.
+    stamps = [quoted(shell, stamp)] if stamp and watch else []
     return _Tests(
         # Nothing can be in what is not there.
         [shown(path) for path in answer.absent if not any(up in absent for up in _upwards(path))],
         # What goes away changes the time of its directory.
-        [shown(path) for path in answer.watch if os.path.dirname(path) not in watch],
+        stamps + [shown(path) for path in answer.watch if os.path.dirname(path) not in watch],
         [shown(path) for path in answer.watch],
         quoted(shell, stamp) if stamp else "",
     )
