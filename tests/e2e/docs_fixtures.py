@@ -71,6 +71,7 @@ def cloud(place: Path, environment: dict[str, str]) -> Iterator[None]:
             fake.allow(role, "s3:*", f"arn:aws:s3:::{BUCKET}", name="list")
             fake.allow(role, "s3:*", f"arn:aws:s3:::{BUCKET}/*", name="state")
         fake.allow(dev, ["ssm:*", "secretsmanager:*"], name="stores")
+        fake.allow(dev, "s3:*", "arn:aws:s3:::acme-dev-*", name="own")
         environment.update(fake.environment())
         environment["ALICE_KEY_ID"] = alice.access_key_id
         environment["ALICE_SECRET_KEY"] = alice.secret_access_key

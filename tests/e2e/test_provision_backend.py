@@ -135,6 +135,19 @@ def test_two_machines_that_make_it_at_once_both_get_their_state(repo: Repo, tmp_
     assert states == ["app/dev-other/terraform.tfstate", "app/dev/terraform.tfstate"]
 
 
+def test_a_bucket_that_another_run_has_just_made_is_set_up_all_the_same(repo: Repo) -> None:
+    (repo.cli.cwd / "stacks/dev.yaml").write_text(STACK % (BUCKET, "eu-central-1"))
+    s3 = repo.admin()
+    place = {"LocationConstraint": "eu-central-1"}
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=place)
+    repo.fake.script("s3:HeadBucket", times=1, error=(404, "NotFound"))
+    repo.fake.script("s3:PutBucket", times=2, error=(409, "OperationAborted"))
+    done = repo("backend", "create", "app")
+    assert done.exit == 0, done.stderr
+    assert repo.asked().count("PutBucket") == 3
+    as_it_should_be(s3)
+
+
 def test_a_bucket_that_is_there_is_not_touched(repo: Repo) -> None:
     repo.fake.bucket(ACCOUNT, BUCKET)
     done = repo("deploy", "app")

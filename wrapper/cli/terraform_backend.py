@@ -1,6 +1,6 @@
 """`terraform backend create|describe|list|update|delete`: the storage of a component's state.
 
-Source: reference/atmos-stacks.md 5.1; docs/explanation/backends.md.
+Source: reference/atmos-stacks.md 5.1; docs/how-to/make-the-state-bucket.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`provision.backend`: the storage of a component's state is made before init needs it.
 
-docs/explanation/backends.md says what is made, and what is never touched.
+docs/how-to/make-the-state-bucket.md says what is made, and what is never touched.
 Source: reference/atmos-stacks.md 3.14.
 """
 
