@@ -62,6 +62,7 @@ _SETTING_FLAGS = (Flag("terraform-command"), Flag("terraform-dir"), Flag("stacks
 _OVERRIDES = {
     "logs-level": "logs.level",
     "logs-file": "logs.file",
+    "edition": "edition",
     "settings-list-merge-strategy": "settings.list_merge_strategy",
     "terraform-command": "components.terraform.command",
     "terraform-dir": "components.terraform.base_path",

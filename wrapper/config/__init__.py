@@ -5,12 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from wrapper.config import basepath, defaults, files, functions, identities, personal, profiles
+from wrapper.config import (
+    basepath,
+    defaults,
+    files,
+    functions,
+    identities,
+    laying,
+    personal,
+    profiles,
+)
 from wrapper.config.identities import Part
 from wrapper.config.schema import checked, fold, known_auth
 from wrapper.errors import ConfigError, Location
 from wrapper.files import atmos_dir
-from wrapper.merge import Layer, deep_merge, prune
+from wrapper.merge import Layer
 from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -126,6 +135,8 @@ class _Load:
         self.ordinary: list[Part] = []
         self.ranked: list[Part] = []
         self.defaults: list[Part] = []
+        self.families: list[laying.Family] = []
+        self.profile_env: dict[str, Any] = {}
         self.warnings: list[str] = []
         self.read: dict[str, dict[str, Any]] = {}
         self.seen: dict[str, functions.Seen] = {}
@@ -133,18 +144,19 @@ class _Load:
 
     def result(self) -> Config:
         sources, shown = self._sources()
+        given: list[files.Tree] = []
         for source in sources:
-            self._main_file(source)
+            self._main_file(source, given)
         config_dir = self._config_dir(sources)
         if not sources:
             self._default_drop_ins()
-        merged = _merge(self.ordinary, fallback=not sources)
+        merged = self._merged(fallback=not sources)
         self.environ = _with_atmos_variables(self.world.environ, merged)
         functions.refuse_unrun(merged, ("profiles",))
         names = profiles.selected(self.options.profiles, self.environ, merged)
         if names:
             self._profiles(names, merged, config_dir)
-            merged = _merge(self.ordinary, fallback=not sources)
+        merged = self._merged(fallback=not sources, pin=self._pin())
         functions.refuse_unrun(merged, _LAYOUT)
         data, overridden, runtime_base = self._override(merged)
         base = self._resolved(data.get("base_path"), config_dir, runtime=runtime_base)
@@ -153,14 +165,14 @@ class _Load:
         data = {**data, "auth": known_auth({**auth, **_realm(data)})}
         unrun = {keys[0]: at for keys, at in functions.unrun(data) if keys}
         data = personal.kept(
-            _plain(data, (), secrets), self.ordinary, self.world.home, self.warnings
+            functions.plain(data, (), secrets), self.ordinary, self.world.home, self.warnings
         )
         return Config(
             data=data,
             dir=config_dir,
             base_path=base,
-            stacks_dir=_below(base, data, "stacks"),
-            terraform_dir=_below(base, data, "components", "terraform"),
+            stacks_dir=basepath.below(base, data, "stacks"),
+            terraform_dir=basepath.below(base, data, "components", "terraform"),
             files=tuple(part.path for part in self.ordinary),
             profiles=names,
             auth_layers=identities.layers(self.defaults, self.ranked),
@@ -210,17 +222,14 @@ class _Load:
         """Return a file's checked map; each file is read once, so its functions run once."""
         if path in self.read:
             return self.read[path]
-        around = functions.Surroundings(
-            self.environ,
-            self.world.cwd,
-            self.git_root,
-            self.options.passive,
-            self.seen,
-            self.placed,
-        )
-        data = self.read[path] = checked(fold(functions.read_file(path, around)), path)
+        data = self.read[path] = checked(fold(functions.read_file(path, self._around())), path)
         functions.refuse_unrun(data, ("import", "base_path"))
         return data
+
+    def _around(self) -> functions.Surroundings:
+        passive, cwd = self.options.passive, self.world.cwd
+        here = (self.environ, cwd, self.git_root, passive)
+        return functions.Surroundings(*here, self.seen, self.placed)
 
     def _tree(self, path: str, anchors: tuple[str, str]) -> files.Tree:
         return files.read_tree(path, self._read, anchors, self.warnings.append, fetch=self._fetched)
@@ -234,68 +243,109 @@ class _Load:
         found = remote.tree(address, world, at=path)
         return remote.config_files(found, address, path)
 
-    def _main_file(self, source: files.Source) -> None:
-        data = self._read(source.path)
-        main = Part("config", source.path, data)
-        below: list[files.Tree] = []
-        if not source.plain:
-            directory = os.path.dirname(source.path)
-            anchors = (self._import_base(data, directory), directory)
-            dropped = self._root_drop_ins(directory) + files.drop_ins(directory)
-            below += [self._tree(path, anchors) for path in dropped]
-            below += self._tree(source.path, anchors).imports
-        self._add("config", main, below, main_last=True)
+    def _main_file(self, source: files.Source, given: list[files.Tree]) -> None:
+        """Take up a main file; `given` are the files that the command line named before."""
+        main = files.Tree(source.path, self._read(source.path))
+        directory = os.path.dirname(source.path)
+        if source.plain:
+            self._add("config", main, ())
+        elif source.given:
+            given.append(main)
+            with_base = [tree.path for tree in given if tree.data.get("base_path")]
+            start = os.path.dirname(with_base[-1]) if with_base else directory
+            self._add("config", main, (), direct=True)
+            for tree in self._imports(given, start):
+                self._add("config", tree, tree.imports, direct=True)
+        else:
+            dropped = [*self._root_drop_ins(directory), *files.drop_ins(directory)]
+            below = [files.Tree(path, self._read(path)) for path in dropped]
+            self._add("config", main, [*below, *self._imports([*below, main], directory)])
+
+    def _imports(self, family: Sequence[files.Tree], directory: str) -> tuple[files.Tree, ...]:
+        """Return what a family of files imports: of several lists the last counts, as of any."""
+        lists = [tree.path for tree in family if tree.data.get("import") is not None]
+        bases = [tree.data["base_path"] for tree in family if tree.data.get("base_path")]
+        if not lists:
+            return ()
+        plain = self._import_base(bases[-1] if bases else "", directory)
+        return self._tree(lists[-1], (plain, directory)).imports
 
     def _root_drop_ins(self, directory: str) -> list[str]:
-        if not self.anchor_root or self.anchor_root == directory:
+        if not self.git_root or self.git_root == directory:
             return []
-        return files.drop_ins(self.anchor_root)
+        return files.drop_ins(self.git_root)
 
     def _default_drop_ins(self) -> None:
-        if self.anchor_root:
-            for path in files.drop_ins(self.anchor_root):
-                self._add("config", Part("config", path, self._read(path)), [], main_last=True)
+        if self.git_root:
+            for path in files.drop_ins(self.git_root):
+                self._add("config", files.Tree(path, self._read(path)), (), direct=True)
 
-    def _import_base(self, data: Mapping[str, Any], directory: str) -> str:
+    def _import_base(self, value: Any, directory: str) -> str:
         runtime = self.options.base_path or self.world.environ.get("ATMOS_BASE_PATH")
-        value = runtime or data.get("base_path")
-        return self._resolved(value, directory, runtime=bool(runtime))
+        if not runtime and str(value).split("/")[0] in ("", ".", ".."):
+            return os.path.normpath(os.path.join(directory, str(value)))
+        return self._resolved(runtime or value, directory, runtime=bool(runtime))
 
     def _profiles(self, names: Sequence[str], data: Mapping[str, Any], config_dir: str) -> None:
         xdg = atmos_dir(self.world.environ, "CONFIG")
         where = profiles.places(data, config_dir or self.world.cwd, xdg)
         for name in names:
-            profile = profiles.find(name, where)
-            anchors = (profile.path, profile.path)
             imported: set[str] = set()
-            for path in profile.files:
+            for path in profiles.find(name, where).files:
                 if path in imported:
                     continue
-                tree = self._tree(path, anchors)
-                imported.update(below.path for below in files.upper_last(tree))
-                part = Part("profile", path, tree.data)
-                self._add("profile", part, tree.imports, main_last=False)
+                tree = self._tree(path, (os.path.dirname(path),) * 2)
+                below = [one for top in tree.imports for one in files.upper_last(top)]
+                imported.update(one.path for one in below)
+                self._add("profile", tree, tree.imports)
+                for one in (*below, tree):
+                    self._set_env(one, whole=one is tree and bool(below))
+
+    def _set_env(self, tree: files.Tree, *, whole: bool) -> None:
+        """Note what a file of a profile sets in `env` over everything else, see `laying`."""
+        section = tree.data.get("env")
+        if not isinstance(section, Mapping):
+            return
+        text = functions.read_bytes(tree.path, self._around()._replace(seen=None))
+        names = section.keys() if whole else laying.set_names(tree.path, text)
+        names = section.keys() if names is None else names
+        taken = {key: section[key] for key in names if section.get(key) is not None}
+        self.profile_env.update(taken)
 
     def _add(
-        self, section: str, main: Part, below: Sequence[files.Tree], *, main_last: bool
+        self,
+        section: str,
+        top: files.Tree,
+        below: Sequence[files.Tree],
+        *,
+        direct: bool = False,
     ) -> None:
         """Take a file and what it brings into the three orders.
 
-        `main_last`: values of identities in imports beat the file, as in atmos.yaml.
+        Values of identities in what it brings beat the file, but not in a profile.
         """
         made: dict[str, Part] = {}
+        main = Part(section, top.path, top.data)
 
         def part(tree: files.Tree) -> Part:
-            data = tree.data
-            if not main_last and "env" in main.data and "env" in data:
-                data = {key: value for key, value in data.items() if key != "env"}
-            return made.setdefault(tree.path, Part(section, tree.path, data))
+            return made.setdefault(tree.path, Part(section, tree.path, tree.data))
 
-        imported = [part(tree) for top in below for tree in files.upper_last(top)]
-        self.ordinary += [*imported, main]
-        self.ranked += [main, *imported] if main_last else [*imported, main]
-        self.defaults += [part(tree) for top in below for tree in files.importer_last(top)]
+        imported = [part(tree) for one in below for tree in files.upper_last(one)]
+        own = [main, *imported] if direct else [*imported, main]
+        self.ordinary += own
+        self.families.append(laying.Family(tuple(own), direct or section == "profile"))
+        self.ranked += [*imported, main] if section == "profile" else [main, *imported]
+        self.defaults += [part(tree) for one in below for tree in files.importer_last(one)]
         self.defaults.append(main)
+
+    def _merged(self, *, fallback: bool, pin: str = "") -> dict[str, Any]:
+        env = self.profile_env or None
+        return laying.merged(laying.Layout(tuple(self.families), fallback, env, pin))
+
+    def _pin(self) -> str:
+        """Return the edition that a flag or a variable names."""
+        given = self.options.overrides.get("edition") or self.environ.get("ATMOS_EDITION") or ""
+        return str(given).strip()
 
     def _override(self, data: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str], bool]:
         """Lay variables, then flags over the files; say whether the base path is one of them."""
@@ -310,17 +360,6 @@ class _Load:
             data = defaults.put(data, "base_path", self.options.base_path)
             overridden["base_path"] = "--base-path"
         return data, overridden, "base_path" in overridden
-
-
-def _merge(parts: Sequence[Part], *, fallback: bool) -> dict[str, Any]:
-    merged: dict[str, Any] = dict(defaults.ALWAYS)
-    if fallback:
-        merged = deep_merge(merged, defaults.WITHOUT_FILES)
-    for part in parts:
-        merged = deep_merge(merged, part.data)
-    pruned = prune(merged)
-    assert isinstance(pruned, dict)
-    return pruned
 
 
 def _with_atmos_variables(environ: Mapping[str, str], data: Mapping[str, Any]) -> Mapping[str, str]:
@@ -346,29 +385,8 @@ def _realm(data: Mapping[str, Any]) -> dict[str, Any]:
     return {} if realm is None else {"realm": realm}
 
 
-def _plain(value: Any, keys: tuple[str, ...], secrets: set[str]) -> Any:
-    """Return the value with plain text only; collect the variables that hold credentials."""
-    if isinstance(value, Mapping):
-        return {key: _plain(entry, (*keys, key), secrets) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_plain(entry, keys, secrets) for entry in value]
-    if isinstance(value, functions.FromEnv):
-        if keys[0] == "auth" and ("credentials" in keys or keys[-1] == "password"):
-            secrets.add(value.variable)
-        return str(value)
-    return value
-
-
-def _below(base: str, data: Mapping[str, Any], *keys: str) -> str:
-    section: Any = data
-    for key in keys:
-        section = section.get(key) or {}
-    path = section.get("base_path")
-    return os.path.normpath(os.path.join(base, path)) if path else ""
-
-
 def _is_off(environ: Mapping[str, str]) -> bool:
-    return environ.get("ATMOS_GIT_ROOT_BASEPATH", "").lower() in ("false", "0", "f")
+    return environ.get("ATMOS_GIT_ROOT_BASEPATH") == "false"
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
-from wrapper.typed import NamedTuple
+from wrapper.typed import Any, NamedTuple
 
 
 class Anchors(NamedTuple):
@@ -45,3 +46,12 @@ def _candidates(anchors: Anchors, config: str, runtime: bool) -> tuple[str, ...]
 
 def _join(directory: str, value: str) -> str:
     return os.path.normpath(os.path.join(directory, value))
+
+
+def below(base: str, data: Mapping[str, Any], *keys: str) -> str:
+    """Return the absolute `base_path` of a section; '' when it names none."""
+    section: Any = data
+    for key in keys:
+        section = section.get(key) or {}
+    path = section.get("base_path")
+    return os.path.normpath(os.path.join(base, path)) if path else ""

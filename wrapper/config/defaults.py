@@ -69,8 +69,11 @@ _TEXT = {
     f"{_TERRAFORM}BASE_PATH": "components.terraform.base_path",
     f"{_TERRAFORM}APPEND_USER_AGENT": "components.terraform.append_user_agent",
     f"{_TERRAFORM}PLUGIN_CACHE_DIR": "components.terraform.plugin_cache_dir",
+    f"{_TERRAFORM}CACHE_LOCATION": "components.terraform.cache.location",
     "ATMOS_COMPONENTS_HELMFILE_COMMAND": "components.helmfile.command",
     "ATMOS_COMPONENTS_HELMFILE_BASE_PATH": "components.helmfile.base_path",
+    "ATMOS_COMPONENTS_HELMFILE_KUBECONFIG_PATH": "components.helmfile.kubeconfig_path",
+    "ATMOS_COMPONENTS_HELMFILE_CLUSTER_NAME_PATTERN": "components.helmfile.cluster_name_pattern",
     "ATMOS_COMPONENTS_PACKER_COMMAND": "components.packer.command",
     "ATMOS_COMPONENTS_PACKER_BASE_PATH": "components.packer.base_path",
     "ATMOS_WORKFLOWS_BASE_PATH": "workflows.base_path",
@@ -99,6 +102,8 @@ _SWITCHES = {
     f"{_TERRAFORM}PLAN_SKIP_PLANFILE": "components.terraform.plan.skip_planfile",
     f"{_TERRAFORM}AUTO_GENERATE_BACKEND_FILE": "components.terraform.auto_generate_backend_file",
     f"{_TERRAFORM}PLUGIN_CACHE": "components.terraform.plugin_cache",
+    f"{_TERRAFORM}CACHE_ENABLED": "components.terraform.cache.enabled",
+    "ATMOS_COMPONENTS_HELMFILE_USE_EKS": "components.helmfile.use_eks",
     "ATMOS_DESCRIBE_PROVENANCE": "describe.provenance",
 }
 _TRUE = ("1", "t", "true")
@@ -119,7 +124,7 @@ def from_environment(environ: Mapping[str, str]) -> dict[str, tuple[Any, str]]:
             found[key] = (environ[name], name)
     for name, key in _LISTS.items():
         if environ.get(name):
-            found[key] = ([item.strip() for item in environ[name].split(",")], name)
+            found[key] = (environ[name].split(","), name)
     for name, key in _SWITCHES.items():
         if environ.get(name):
             found[key] = (switch(environ[name], name), name)

@@ -12,7 +12,7 @@ from wrapper.typed import Any, NamedTuple
 SYSTEM_DIR = "/usr/local/etc/atmos"
 _NAMES = ("atmos.yaml", "atmos.yml")
 _HIDDEN = (".atmos.yaml", ".atmos.yml")
-_LOCAL = (*_NAMES, *_HIDDEN, ".atmos", ".atmos.d", "atmos.d")
+_LOCAL = ("atmos.yaml", ".atmos.yaml", ".atmos", ".atmos.d", "atmos.d")
 _MAX_DEPTH = 10
 
 # Reads one file: absolute path -> its data with schema keys in lower case.
@@ -22,10 +22,15 @@ Fetch = Callable[[str, str], list[str]]
 
 
 class Source(NamedTuple):
-    """A main file that discovery found; `plain` ones have no imports and no drop-ins."""
+    """A main file; `plain` ones have no imports and no drop-ins.
+
+    `given` ones are named by the command line: they have no drop-ins, and what they import is laid
+    over them.
+    """
 
     path: str
     plain: bool = False
+    given: bool = False
 
 
 class Tree(NamedTuple):
@@ -86,7 +91,7 @@ def given(files: Sequence[str], directories: Sequence[str], cwd: str) -> list[So
             raise ConfigError(f"--config: {name} is a directory", hint="use --config-path")
         if not os.path.isfile(path):
             raise ConfigError(f"--config: there is no file {name}")
-        found.append(Source(path))
+        found.append(Source(path, given=True))
     for name in directories:
         path = os.path.normpath(os.path.join(cwd, name))
         if os.path.isfile(path):
@@ -140,7 +145,8 @@ def read_tree(
     """Read a file and everything that it imports.
 
     `anchors` are the directories for plain paths and for those that begin with a dot. An import
-    that does not exist is a warning; `fetch` gives the files of a remote one. Raises: ConfigError for a cycle or more than ten levels.
+    that does not exist is a warning; `fetch` gives the files of a remote one.
+    Raises: ConfigError for a cycle or more than ten levels.
     Source: reference/atmos-stacks.md 1.3.
     """
     trail = (*trail, path)
@@ -157,8 +163,16 @@ def read_tree(
                 raise ConfigError(f"files import each other: {chain}", at=path)
             if len(trail) > _MAX_DEPTH:
                 raise ConfigError(f"imports are nested more than {_MAX_DEPTH} deep", at=path)
-            imports.append(read_tree(target, read, anchors, warn, trail, fetch))
+            start = (_own_base(target, read(target), anchors[0]), anchors[1])
+            imports.append(read_tree(target, read, start, warn, trail, fetch))
     return Tree(path, data, tuple(imports))
+
+
+def _own_base(path: str, data: Mapping[str, Any], above: str) -> str:
+    """Return where the imports of an imported file start: at a base path of its own, if any."""
+    base = str(data.get("base_path") or "")
+    dotted = base.split("/", maxsplit=1)[0] in (".", "..")
+    return os.path.normpath(os.path.join(os.path.dirname(path) if dotted else above, base))
 
 
 def upper_last(tree: Tree) -> list[Tree]:
@@ -180,7 +194,7 @@ def _upwards(start: str) -> list[str]:
 
 def _nearest_parent(cwd: str) -> list[str]:
     for directory in _upwards(cwd)[1:]:
-        if any(os.path.isfile(os.path.join(directory, name)) for name in (*_NAMES, *_HIDDEN)):
+        if any(os.path.isfile(os.path.join(directory, name)) for name in _LOCAL[:2]):
             return [directory]
     return []
 

@@ -225,6 +225,19 @@ def refuse_unrun(value: Any, sections: Collection[str]) -> None:
             raise ConfigError("!exec is not run here", at=at)
 
 
+def plain(value: Any, keys: tuple[str, ...], secrets: set[str]) -> Any:
+    """Return the value with plain text only; collect the variables that hold credentials."""
+    if isinstance(value, Mapping):
+        return {key: plain(entry, (*keys, key), secrets) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [plain(entry, keys, secrets) for entry in value]
+    if isinstance(value, FromEnv):
+        if keys[0] == "auth" and ("credentials" in keys or keys[-1] == "password"):
+            secrets.add(value.variable)
+        return str(value)
+    return value
+
+
 def _include(
     tag: str, text: str, at: Location, around: Surroundings, trail: tuple[str, ...]
 ) -> Any:

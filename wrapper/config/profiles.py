@@ -82,10 +82,9 @@ def selected(
 
     Raises: ConfigError for a `profiles.default` that is no name. Source: reference 2.1.
     """
-    if flag is not None:
-        return _names(flag)
-    if environ.get("ATMOS_PROFILE"):
-        return _names([environ["ATMOS_PROFILE"]])
+    named = _names(flag or ()) or _names(environ.get("ATMOS_PROFILE", "").split())
+    if named:
+        return named
     section = data.get("profiles")
     default = section.get("default") if isinstance(section, Mapping) else None
     if default is None:
@@ -97,8 +96,9 @@ def selected(
 
 
 def _names(texts: Sequence[str]) -> tuple[str, ...]:
-    names = (name.strip() for text in texts for name in text.split(","))
-    return tuple(dict.fromkeys(name for name in names if name))
+    """Return the names in texts with commas; of one that is given twice the last place counts."""
+    names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+    return tuple(reversed(dict.fromkeys(reversed(names))))
 
 
 def _hints(name: str, where: Sequence[Place]) -> list[str]:

@@ -74,7 +74,9 @@ def _with(data: dict[str, Any], key: str, path: str, convert: Callable[[Any], An
     if leaf not in place or place[leaf] is UNSET:
         return data
     if place[leaf] is None:
-        del place[leaf]
+        # A null is no map: whatever map lies below stays. Of anything else it takes the value away.
+        if convert is _map:
+            del place[leaf]
         return data
     try:
         place[leaf] = convert(place[leaf])

@@ -81,7 +81,7 @@ PROFILES = {
         (ci("two"), {"ATMOS_PROFILE": "one"}, ("two",), {"A": "two", "B": "base"}),
         (Options(), {"ATMOS_PROFILE": "two, three"}, ("two", "three"), {"A": "three", "B": "base"}),
         (ci("three,one"), {}, ("three", "one"), {"A": "one-b", "B": "base"}),
-        (ci(), {}, (), {"A": "base", "B": "base"}),
+        (ci(), {}, ("one",), {"A": "one-b", "B": "base"}),
     ],
 )
 def test_profiles_are_selected_and_found(

@@ -39,8 +39,8 @@ def test_home_parent_git_root_and_cwd_are_found_in_that_order(repo: Any, tmp_pat
 
 
 def test_a_configured_directory_looks_nowhere_above(repo: Any, tmp_path: Path) -> None:
-    found = repo({"atmos.yaml": "", "a/atmos.yml": ""}, cwd="a", git=True)
-    assert relative(found.files, tmp_path) == ["a/atmos.yml"]
+    found = repo({"atmos.yaml": "", "a/.atmos.d/x.yaml": "", "a/atmos.yml": ""}, cwd="a", git=True)
+    assert relative(found.files, tmp_path) == ["a/.atmos.d/x.yaml", "a/atmos.yml"]
 
 
 @pytest.mark.parametrize(
