@@ -64,6 +64,12 @@ def test_a_source_is_pulled_once_and_with_force_as_it_is_now(
     assert not (target / "more/old.txt").exists()
     assert (target / "mine.tf").read_text() == "# mine"
 
+    hand = cli.cwd / "components/terraform/given"
+    (hand / "mine.tf").write_text("# mine")
+    assert run("source", "pull", "given", "--force").exit == 0
+    assert (hand / "main.tf").read_text() == MODULE % "newer"
+    assert (hand / "mine.tf").read_text() == "# mine"
+
 
 def test_what_was_pulled_is_deleted_and_nothing_else(
     cli: Cli, run: Callable[..., Result], terraform: str
@@ -191,3 +197,17 @@ def test_a_source_that_does_not_answer_is_asked_as_often_as_retry_says(
     assert told.exit == 78
     assert "source.retry.max_attempts must be a number" in told.stderr
     assert "at stacks/catalog/app.yaml:4:7" in told.stderr
+
+
+def test_force_asks_the_source_for_what_it_holds_now(cli: Cli, net: fake.Net) -> None:
+    cli.environment |= {**net.environment(), "ATMOS_WRAP_SOURCES": net.url}
+    uri = f"git::{net.repository('moving', {'main.tf': MODULE % 'first'})}"
+    stack = f"components:\n  terraform:\n    fetched: {{source: {{uri: '{uri}'}}}}\n"
+    repository.write(cli.cwd, {"stacks/catalog/app.yaml": stack})
+    pull = ("terraform", "source", "pull", "fetched", "-s", "dev")
+    main = cli.cwd / "components/terraform/fetched/main.tf"
+    assert cli(*pull).exit == 0
+    assert main.read_text() == MODULE % "first"
+    net.commit("moving", {"main.tf": MODULE % "second"})
+    assert cli(*pull, "--force").exit == 0
+    assert main.read_text() == MODULE % "second"
