@@ -164,6 +164,20 @@ def test_the_answer_is_the_one_that_would_be_given_there(
         shell.run("cd /")
 
 
+def test_with_a_pinned_stack_a_component_has_its_own_answer(
+    shell: Hooked, cli: Cli, tmp_path: Path
+) -> None:
+    own = "{identities: {outer: {default: true}, other: {default: false}}}"
+    manifest = MANIFEST.replace("app: {}", f"app: {{auth: {own}}}")
+    app = "components/terraform/app"
+    top = repository(cli.cwd / "repo", files({f"{app}/": "", "stacks/dev.yaml": manifest}))
+    cli("allow", cwd=top)
+    shell.run(f"cd {top / 'seen'}", "atmos-wrap use dev")
+    for where, profile in (("seen", "other"), (".", "other"), (app, "outer")):
+        shell.run(f"cd {top / where}")
+        assert environment(shell, tmp_path).get("AWS_PROFILE") == profile, where
+
+
 def test_what_appears_between_is_seen_at_the_next_prompt(
     shell: Hooked, cli: Cli, tmp_path: Path
 ) -> None:
