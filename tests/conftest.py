@@ -23,7 +23,7 @@ if os.environ.get("CI"):
 # Tests of clients, shells, browsers, kernels and pages: `-m "not once"` leaves them to one Python.
 ONCE = (
     "test_affected", "test_affected_runs",
-    "test_auth_shell", "test_browser", "test_clean", "test_clients", "test_complete_shells", "test_direnv", "test_docs", "test_faults",
+    "test_auth_shell", "test_browser", "test_clean", "test_clients", "test_complete_around", "test_complete_shells", "test_direnv", "test_docs", "test_faults",
     "test_fault_classes", "test_fuzz", "test_generate", "test_hook", "test_hook_below", "test_hook_canaries", "test_hook_chains", "test_hook_clients",
     "test_hook_history", "test_hook_moves", "test_hook_stacks", "test_hostile", "test_keyring", "test_killed", "test_list_files",
     "test_mise",

@@ -14,6 +14,8 @@ from tests.e2e import odd_names, typed
 from tests.e2e.typed import INTERRUPT, LEFT, TAB, Typed
 
 SHELLS = ("bash", "zsh", "fish")
+# The package of Debian, which has completions for what runs other programs.
+PACKAGE = Path("/usr/share/bash-completion/bash_completion")
 # In how many ways a value is begun; `%s` is the flag with what stands before the value.
 BEGUN = ("-s ", '-s "', "-s '", "--stack=")
 # Keys, and the words that come out.
@@ -88,12 +90,22 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     return Cli(environment, root / "repo")
 
 
-@pytest.fixture(scope="module", params=SHELLS)
+@pytest.fixture(scope="session")
+def package() -> str:
+    """What a start file says to load the package `bash-completion`; missing, it fails in CI."""
+    if not PACKAGE.is_file():
+        reason = "bash-completion is not installed"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    return f"source {PACKAGE}\n"
+
+
+@pytest.fixture(scope="module", params=[*SHELLS, "bash-completion"])
 def shell(request: pytest.FixtureRequest, cli: Cli, tool: Callable[[str], str]) -> Iterator[Typed]:
-    """One shell for all lines, with what `completion` prints."""
-    name: str = request.param
+    """One shell for all lines, with what `completion` prints; bash also behind the package."""
+    name: str = request.param.partition("-")[0]
+    before = "" if request.param == name else request.getfixturevalue("package")
     text = typed.completion(cli, name, cli.environment)
-    with typed.started(name, tool(name), cli, text) as found:
+    with typed.started(name, tool(name), cli, text, before) as found:
         yield found
 
 
