@@ -11,6 +11,7 @@ from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.config import Config
+    from wrapper.stacks.deferred import Deferred
     from wrapper.stacks.imports import Source, Tree
     from wrapper.stacks.others import Reader
     from wrapper.stacks.repository import Repository
@@ -24,7 +25,8 @@ class Component(NamedTuple):
 
     `manifest` and `files` are absolute. `layers` holds, lowest first, each piece of a file that
     fed the component, with its section; `auth_layers` those that say something about `auth`.
-    `secret_vars` names variables that hold what `!secret` gave.
+    `secret_vars` names variables that hold what `!secret` gave; `deferred` is what is merged again
+    when its YAML functions have run.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Component(NamedTuple):
     context_prefix: str
     layers: tuple[tuple[str, Source], ...] = ()
     secret_vars: frozenset[str] = frozenset()
+    deferred: tuple[Deferred, ...] = ()
 
     def where(self, *keys: str) -> Location | None:
         """Return the place of a key in the file that set it last, or None."""
@@ -93,6 +96,8 @@ def component(
         from wrapper.stacks.sections import not_there
 
         raise not_there(name, stack, known)
+    from wrapper.stacks.duplicates import same
+
     return same(found, repository.settings)
 
 
@@ -226,11 +231,19 @@ def component_of(
         return None
     _complete(section, resolved, tree, settings, name, stack, logical, bool(root_name))
     section["auth"] = deep_merge(dict(settings.auth), section.get("auth") or {})
+    deferred = resolved.deferred
     if templates and settings.rendering:
+        if deferred:  # rendered with the rest; no key of a manifest is like it
+            section["\0"] = [list(one.values) for one in deferred]
         section = _rendered(section, resolved, tree, repository, name, stack)
+        values = section.pop("\0", [])
+        deferred = tuple(
+            one._replace(values=tuple(made)) for one, made in zip(deferred, values, strict=True)
+        )
     return Component(
         name, stack, kind, section, tree.path, tree.paths,
         auth_layers(tree, resolved, name), logical, _layers(tree, resolved, name),
+        deferred=deferred,
     )  # fmt: skip
 
 
@@ -352,36 +365,3 @@ def _layers(tree: Tree, resolved: Resolved, name: str) -> tuple[tuple[str, Sourc
                 found.append((label, Source(source.path, prefix, data)))
     found += [("overrides", source) for source in tree.overrides.get((kind, name), ())]
     return tuple(found)
-
-
-def same(found: list[Component], settings: Settings) -> Component:
-    """Return the one component, or the first of equals.
-
-    Raises: StackError when they differ. Source: reference/atmos-stacks.md 3.15.
-    """
-    first = found[0]
-    from wrapper.stacks.names import path_name
-
-    for other in found[1:]:
-        if _comparable(other) != _comparable(first):
-            files = ", ".join(path_name(one.manifest, settings.stacks_dir) for one in found)
-            raise StackError(
-                f"duplicate component configuration: Found duplicate config for the component "
-                f"'{first.name}' in the stack '{first.stack}' in the manifests: {files}",
-                at=[one.where("vars") or Location(one.manifest, 1, 1) for one in found],
-                hint=[
-                    (
-                        "Check that all the context variables are correctly defined in the "
-                        "manifests and not duplicated"
-                    ),
-                    "Check that all imports are valid",
-                ],
-            )
-    return first
-
-
-_FILES = ("atmos_stack_file", "atmos_manifest", "imports", "deps", "deps_all")
-
-
-def _comparable(component: Component) -> dict[str, Any]:
-    return {key: value for key, value in component.section.items() if key not in _FILES}

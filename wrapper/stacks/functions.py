@@ -48,7 +48,7 @@ def evaluate(
     """Return the section with every call replaced by its value; equal calls run once."""
     reader = reader or nobody()
     run = _Run(component, config, world, environ, skip, {}, reader, strict)
-    return {key: _value(item, run, (key,)) for key, item in component.section.items()}
+    return {key: _whole(key, run) for key in component.section}
 
 
 def evaluate_key(
@@ -63,7 +63,19 @@ def evaluate_key(
 ) -> Any:
     """Return one part of the section with every call replaced by its value."""
     run = _Run(component, config, world, environ, frozenset(), {}, reader, strict)
-    return _value(component.section.get(key), run, (key,))
+    return _whole(key, run)
+
+
+def _whole(key: str, run: _Run) -> Any:
+    """Return one part of the section, what its layers say merged once more by their values."""
+    from wrapper.stacks import deferred
+
+    found = _value(run.component.section.get(key), run, (key,))
+    for one in run.component.deferred:
+        if one.section == key:
+            values = [_value(value, run, (key, *one.path)) for value in one.values]
+            found = deferred.applied(found, one, values)
+    return found
 
 
 def holding(variables: Any, texts: set[str]) -> frozenset[str]:

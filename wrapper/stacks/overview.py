@@ -275,7 +275,8 @@ def _check(
     seen: dict[tuple[str, str, str], Any],
     found: dict[str, None],
 ) -> None:
-    from wrapper.stacks import component_of, same
+    from wrapper.stacks import component_of
+    from wrapper.stacks.duplicates import same
 
     if row.stack is None:
         return

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 
 from wrapper.errors import ConfigError, Location, StackError, near
 from wrapper.merge import UNSET, Append, deep_merge, merge_all, prune
-from wrapper.stacks import backend
+from wrapper.stacks import backend, deferred
+from wrapper.stacks.deferred import Deferred
 from wrapper.stacks.imports import Tree, place
 from wrapper.stacks.inherit import (
     Bases,
@@ -57,13 +58,15 @@ GLOBAL_METADATA = frozenset(
 class Resolved(NamedTuple):
     """A component's merged sections before names and templates.
 
-    `base` is the effective `metadata.component`, own, inherited or legacy, '' for none.
+    `base` is the effective `metadata.component`, own, inherited or legacy, '' for none. `deferred`
+    is what is merged again when its YAML functions have run.
     """
 
     section: dict[str, Any]
     bases: Bases
     base: str
     kind: str
+    deferred: tuple[Deferred, ...] = ()
 
 
 class _Parts(NamedTuple):
@@ -107,10 +110,15 @@ def resolve(
     )
     strategy = _strategy(parts)
     section: dict[str, Any] = {}
+    again: list[Deferred] = []
     for key, layers in LAYERS.items():
         if only and key not in only:
             continue
-        merged = _merged(parts, key, layers, settings.strategy if key == "retry" else strategy)
+        if key in deferred.SECTIONS:
+            merged, waiting = deferred.merged(key, _layers(parts, key, layers, strategy), strategy)
+            again += waiting
+        else:
+            merged = _merged(parts, key, layers, settings.strategy if key == "retry" else strategy)
         if merged or key in ALWAYS:
             section[key] = prune(merged)
     metadata = _metadata(parts, strategy)
@@ -127,7 +135,7 @@ def resolve(
     if kind == "terraform":
         _backends(section, parts, own)
     section["inheritance"] = list(bases.chain)
-    return Resolved(section, bases, base, kind)
+    return Resolved(section, bases, base, kind, tuple(again))
 
 
 def components_of(tree: Tree, kind: str, settings: Settings) -> Mapping[str, Any]:
@@ -223,42 +231,41 @@ def settled(value: Any) -> Any:
     return value
 
 
-def _layers(parts: _Parts, key: str, which: tuple[str, ...]) -> tuple[Any, list[Any]]:
-    """Return what files-level merging gives, and the layers on top of it."""
+def _layers(parts: _Parts, key: str, which: tuple[str, ...], strategy: str) -> list[Any]:
+    """Return what counts as a layer of a section, lowest first.
+
+    What files say for all, by the strategy of the configuration; all bases together, by that of the
+    component; the component; overrides.
+    """
     low: Any = {}
     if "global" in which:
         low = _section(parts, parts.tree.merged, (), key)
     if "type" in which:
         typed = _section(parts, parts.type_section, (parts.kind,), key)
         low = deep_merge(low, typed, parts.settings.strategy)
-    high: list[Any] = []
-    here = ("components", parts.kind)
-    if "bases" in which:
-        for base, body in zip(parts.base_names, parts.bases, strict=True):
-            high.append(_section(parts, body, (*here, base), key))
-    if "component" in which:
-        high.append(_section(parts, parts.body, (*here, parts.name), key))
-    if "overrides" in which:
-        overrides = parts.body.get("overrides")
-        if isinstance(overrides, dict):
-            high.append(_section(parts, overrides, (*here, parts.name, "overrides"), key))
-    return low, high
-
-
-def _merged(parts: _Parts, key: str, which: tuple[str, ...], strategy: str) -> Any:
-    low, high = _layers(parts, key, which)
     if key == "settings" and parts.settings.github:
         low = deep_merge({"integrations": {"github": dict(parts.settings.github)}}, low)
     if key == "env" and parts.settings.env:
         low = deep_merge(dict(parts.settings.env), low)
-    return merge_all([low, *high], strategy)
+    layers = [low]
+    here = ("components", parts.kind)
+    bases = zip(parts.base_names, parts.bases, strict=True)
+    layers.append(merge_all((_section(parts, b, (*here, n), key) for n, b in bases), strategy))
+    layers.append(_section(parts, parts.body, (*here, parts.name), key))
+    overrides = parts.body.get("overrides")
+    if "overrides" in which and isinstance(overrides, dict):
+        layers.append(_section(parts, overrides, (*here, parts.name, "overrides"), key))
+    return layers
+
+
+def _merged(parts: _Parts, key: str, which: tuple[str, ...], strategy: str) -> Any:
+    return merge_all(_layers(parts, key, which, strategy), strategy)
 
 
 def _strategy(parts: _Parts) -> str:
     """Return the component's own list strategy, else that of `atmos.yaml`."""
-    low, high = _layers(parts, "settings", LAYERS["settings"])
     found = parts.settings.strategy
-    for layer in (low, *high):
+    for layer in _layers(parts, "settings", LAYERS["settings"], found):
         wanted = layer.get("list_merge_strategy")
         found = wanted if isinstance(wanted, str) and wanted else found
     try:
@@ -279,14 +286,14 @@ def _metadata(parts: _Parts, strategy: str) -> Any:
                 hint="Move component-identity fields (component, inherits, type, name, "
                 "terraform_workspace) under components.<type>.<name>.metadata",
             )
-    layers = [shared]
     here = ("components", parts.kind)
+    bases = []
     for base, body in zip(parts.base_names, parts.bases, strict=True):
         found = _section(parts, body, (*here, base), "metadata")
         if parts.settings.inherit_metadata:
-            layers.append({k: v for k, v in found.items() if k not in ("inherits", "type")})
-    layers.append(_section(parts, parts.body, (*here, parts.name), "metadata"))
-    return merge_all(layers, strategy)
+            bases.append({k: v for k, v in found.items() if k not in ("inherits", "type")})
+    own = _section(parts, parts.body, (*here, parts.name), "metadata")
+    return merge_all([shared, merge_all(bases, strategy), own], strategy)
 
 
 def _finish(section: dict[str, Any], parts: _Parts) -> None:

@@ -129,7 +129,8 @@ class Several:
         return self._described(node)
 
     def _described(self, node: Node) -> Component:
-        from wrapper.stacks import component_of, same
+        from wrapper.stacks import component_of
+        from wrapper.stacks.duplicates import same
 
         repository = self._repository
         found = []
