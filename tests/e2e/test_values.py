@@ -161,3 +161,14 @@ def test_a_circle_of_dependents_ends(cli: Cli, repo: Path) -> None:
 def test_empty_stacks_are_shown_when_asked_for(cli: Cli) -> None:
     told = cli("describe", "stacks", "--sections", "none", "--include-empty-stacks", "-s", "bare")
     assert told.stdout == "bare:\n  components: {}\n"
+
+
+def test_a_name_means_also_the_components_of_that_module(cli: Cli) -> None:
+    told = cli(
+        "describe", "stacks", "--components", "shop,net", "--sections", "component", "-s", "dev"
+    )
+    assert told.stdout == (
+        "dev:\n  components:\n    terraform:\n      app:\n        component: shop\n"
+        "      net:\n        component: net\n"
+    )
+    assert cli("list", "vars", "shop").exit == 78

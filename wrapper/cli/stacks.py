@@ -90,7 +90,9 @@ def describe_stacks(
             one, config, session.world, config.environ, skip=names_of(skip), reader=reader
         )
 
-    chosen = overview.Chosen(session.globals.stack, split(components), split(component_types))
+    chosen = overview.Chosen(
+        session.globals.stack, split(components), split(component_types), derived=True
+    )
     each = overview.described(
         config,
         session.world,

@@ -71,7 +71,7 @@ def describe(
     name template or pattern; StackError for a component that cannot be described.
     Source: reference/atmos-stacks.md 6.2.
     """
-    chosen = Chosen(stack, components, kinds)
+    chosen = Chosen(stack, components, kinds, derived=True)
     return dict(
         described(
             config,
@@ -135,11 +135,15 @@ def described(
 
 
 class Chosen(NamedTuple):
-    """Which components are wanted: a stack by name, glob or path, names, types; all without."""
+    """Which components are wanted: a stack by name, glob or path, names, types; all without.
+
+    With `derived` a name also means the components whose `component` it is.
+    """
 
     stack: str | None = None
     components: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    derived: bool = False
 
     def has_stack(self, name: str | None, path_name: str) -> bool:
         """Say whether a stack is wanted that has this name and stands in that manifest."""
@@ -189,14 +193,40 @@ def _chosen(
     """Yield the wanted components with their manifests, by manifest."""
     for path, one in repository.listings().items():
         shown = names.path_name(path, repository.settings.stacks_dir)
+        read = False
         for row in one.rows:
             if (
-                chosen.has_stack(row.stack, shown)
-                and (not chosen.kinds or row.kind in chosen.kinds)
-                and (not chosen.components or row.component in chosen.components)
-                and (abstract or not row.abstract)
+                not chosen.has_stack(row.stack, shown)
+                or (chosen.kinds and row.kind not in chosen.kinds)
+                or (row.abstract and not abstract)
             ):
+                continue
+            wanted = not chosen.components or row.component in chosen.components
+            if not wanted and chosen.derived:
+                read = True
+                wanted = _base(repository, path, row) in chosen.components
+            if wanted:
                 yield path, row
+        if read:
+            repository.forget(path)
+
+
+def _base(repository: Repository, path: str, row: Row) -> str:
+    """Return the `component` of a component; its name where that cannot be told."""
+    from wrapper.stacks import sections
+    from wrapper.stacks.inherit import metadata_component
+
+    tree, settings = repository.loader.tree(path), repository.settings
+    try:
+        body = sections.components_of(tree, row.kind, settings)[row.component]
+        own = metadata_component(body) if isinstance(body, dict) else ""
+        if own:
+            return own
+        found = sections.resolve(tree, row.kind, row.component, settings, ("metadata",))
+    except WrapError:
+        return row.component
+    inherited = found.section["metadata"].get("component")
+    return row.component if inherited else found.base or row.component
 
 
 def _each(
