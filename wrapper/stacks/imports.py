@@ -138,10 +138,7 @@ class Loader:
     ) -> tuple[Tree, dict[str, _Scope]]:
         data = self._data(path, entry)
         own = _own_overrides(data, path, self.settings.strategy)
-        inside = {
-            kind: _over(own.get(kind), inline.get(kind), self.settings.strategy)
-            for kind in {*own, *inline}
-        }
+        inside = _both(own, inline, self.settings.strategy)
         after = dict(before)
         asked: set[str] = set()
         layers: list[Any] = []
@@ -155,14 +152,17 @@ class Loader:
             if is_remote(item.path):
                 item = item._replace(base=self.bases.get(item.path, ""))
             reads += looked
+            start = after
             for target in targets:
                 if target in chain:
                     raise _cycle(path, target, chain, self)
                 self._count(path, position, chain, len(files))
-                context = {**item.context, **entry.context}
-                tree, after = self._tree(
-                    target, item._replace(context=context), inside, after, (*chain, target)
+                context = deep_merge(item.context, entry.context, self.settings.strategy)
+                # Files of one glob do not see each other's overrides.
+                tree, handed = self._tree(
+                    target, item._replace(context=context), inside, start, (*chain, target)
                 )
+                after = handed if after is start else _both(after, handed, self.settings.strategy)
                 layers.append(tree.merged)
                 files.extend(tree.files)
                 reads += tree.reads
@@ -172,17 +172,11 @@ class Loader:
                     found = tree.merged.get(section)
                     if isinstance(found, dict):
                         values.update(found)
-        final = {
-            kind: _over(after.get(kind), inside.get(kind), self.settings.strategy)
-            for kind in {*after, *inside}
-        }
+        final = _both(after, inside, self.settings.strategy)
         data = _with_overrides(data, final, overridden)
         merged = merge_all([*layers, data], self.settings.strategy)
         # What this file hands on to those processed later: all before it, and its own on top.
-        handed = {
-            kind: _over(after.get(kind), own.get(kind), self.settings.strategy)
-            for kind in {*after, *own}
-        }
+        handed = _both(after, own, self.settings.strategy)
         whole, looked_at = (*files, Source(path, (), data)), tuple(dict.fromkeys(reads))
         return Tree(path, merged, whole, overridden, looked_at, tuple(asked)), handed
 
@@ -361,6 +355,12 @@ def _own_overrides(data: Mapping[str, Any], path: str, strategy: str) -> dict[st
         if scope is not None:
             scopes[kind] = scope
     return scopes
+
+
+def _both(
+    lower: Mapping[str, _Scope], upper: Mapping[str, _Scope], strategy: str
+) -> dict[str, _Scope]:
+    return {kind: _over(lower.get(kind), upper.get(kind), strategy) for kind in {*lower, *upper}}
 
 
 def _over(lower: _Scope | None, upper: _Scope | None, strategy: str) -> _Scope:

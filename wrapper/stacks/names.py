@@ -6,6 +6,7 @@ Source: reference/atmos-stacks.md 3.2, 3.13.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 
 from wrapper.stacks import template
@@ -130,13 +131,19 @@ def _from_context(
     found = {name: values.get(name) for name in CONTEXT}
     attributes = values.get("attributes")
     if isinstance(attributes, list):
-        found["attributes"] = "-".join(str(item) for item in attributes)
+        found["attributes"] = "-".join(map(template.go_text, attributes))
     else:
         found["attributes"] = ""
-    found |= {"component": component, "base-component": base, "component-path": "", "workspace": ""}
-    for name, value in found.items():
-        pattern = pattern.replace("{" + name + "}", value if isinstance(value, str) else "")
-    return pattern
+    found |= {"component": component, "base-component": base}
+    found |= dict.fromkeys(("component-path", "workspace", "terraform_workspace"), "")
+
+    def value_of(match: re.Match[str]) -> str:
+        if match.group(1) not in found:
+            return match.group(0)
+        value = found[match.group(1)]
+        return value if isinstance(value, str) else ""
+
+    return re.sub(r"\{([a-z_-]+)\}", value_of, pattern)
 
 
 def integrations(section: Mapping[str, Any], prefix: str, component: str) -> dict[str, str]:

@@ -62,6 +62,34 @@ def test_overrides_reach_what_is_processed_after_them(repo: Repo) -> None:
     assert found == {"before": "before", "after": "team", "own": "team"}
 
 
+def test_files_of_one_glob_do_not_see_the_overrides_of_each_other(repo: Repo) -> None:
+    component = "components: {{terraform: {{{0}: {{vars: {{v: {0}}}}}}}}}\n"
+    repo.write(
+        {
+            "stacks/teams/a.yaml": "overrides: {vars: {v: team}}\n" + component.format("a"),
+            "stacks/teams/b.yaml": component.format("b"),
+            "stacks/deploy/dev.yaml": "import: ['teams/*']\nvars: {stage: dev}\n"
+            + component.format("own"),
+        }
+    )
+    found = {name: repo.section(name, "dev", "vars")["v"] for name in ("a", "b", "own")}
+    assert found == {"a": "team", "b": "b", "own": "team"}
+
+
+def test_contexts_of_nested_imports_are_merged_key_by_key(repo: Repo) -> None:
+    repo.write(
+        {
+            "stacks/catalog/outer.yaml.tmpl": "import:\n"
+            "  - {path: catalog/inner, context: {at: {here: inner, deep: inner}}}\n",
+            "stacks/catalog/inner.yaml.tmpl": "vars: {at: {{ .at | toJson }}}\n",
+            "stacks/deploy/dev.yaml": "import:\n"
+            "  - {path: catalog/outer, context: {at: {here: outer}}}\n"
+            "vars: {stage: dev}\ncomponents: {terraform: {app: {}}}\n",
+        }
+    )
+    assert repo.section("app", "dev", "vars")["at"] == {"here": "outer", "deep": "inner"}
+
+
 @pytest.mark.parametrize(
     ("strategy", "expected"),
     [
@@ -177,6 +205,7 @@ def test_the_place_of_the_state_is_derived(
         ("{metadata: {terraform_workspace: w/x}}", "w-x"),
         ("{metadata: {terraform_workspace_pattern: '{stage}-{component}'}}", "-a-b"),
         ("{metadata: {terraform_workspace_template: 't-{{ .vars.stage }}'}}", "t-dev"),
+        ("{metadata: {terraform_workspace_pattern: 'x{terraform_workspace}{odd}'}}", "x{odd}"),
         ("{component: nowhere}", "dev"),
     ],
 )
