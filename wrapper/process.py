@@ -54,6 +54,16 @@ def find(program: str, env: Mapping[str, str], cwd: str, hint: str | None = None
     )
 
 
+def shell(command: str, cwd: str, environ: Mapping[str, str]) -> Child:
+    """Return a command line as a program: by bash, where there is none by sh."""
+    name = "bash"
+    try:
+        find(name, environ, cwd)
+    except ToolMissing:
+        name = "sh"
+    return Child((name, "-c", command), cwd, environ)
+
+
 def execute(child: Child) -> NoReturn:
     """Become the program: this process is it from now on. Nothing of ours runs afterwards.
 

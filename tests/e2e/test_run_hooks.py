@@ -140,6 +140,8 @@ def test_a_program_that_is_missing_is_told_before_terraform_runs(run: Cli) -> No
         ("kind: trivy", 0, "hook one is not run: the kind trivy is not built"),
         ("kind: trivy, on_failure: fail", 78, "the run must not go on without it"),
         ("kind: git", 78, "the kind git is not built"),
+        ("kind: step, type: http, with: {}", 0, "steps of the type http are not built"),
+        ("kind: steps, with: [{type: shell}]", 78, "a step of type shell needs a `command`"),
         ("command: x", 0, "it names no `kind`"),
         ("kind: command, command: 'true', when: stack == 'dev'", 78, "`when` takes success"),
         ("kind: command, command: 'true', on_failure: stop", 78, "on_failure must be"),
@@ -261,3 +263,31 @@ def test_who_is_told_to_stop_does_not_try_again(run: Cli) -> None:
     assert "attempt" not in started.stderr.read()
     assert count.read_text() == "x\n"
     started.communicate()
+
+
+def test_steps_of_a_hook_are_command_lines_in_the_directory_of_the_component(run: Cli) -> None:
+    one = "{kind: step, type: shell, events: [after.terraform.plan], env: {X: x}, with: %s}"
+    several = """\
+  several:
+    kind: steps
+    events: [after.terraform.plan]
+    on_failure: fail
+    retry: {max_attempts: 2, initial_delay: 10ms}
+    with:
+      - {command: "echo '>one' && mkdir -p below"}
+      - type: shell
+        command: echo ">$(basename $PWD) $Y"; test -e twice
+        env: {Y: y}
+        working_directory: below
+      - {command: "echo '>three'"}
+"""
+    command = '{command: "echo \\">$X $ATMOS_STACK {{ .vars.name }}\\" | cat"}'
+    module = write(run, f"hooks:\n  single: {one % command}\n{several}")
+
+    done = run("terraform", "plan", "app", "-s", "dev")
+    assert said(done) == ["x dev shop", "one", "below y", "one", "below y"]
+    assert (done.exit, "hook several failed: attempt 2 in 0.0 s" in done.stderr) == (1, True)
+    assert "hook several: a step ended with exit code 1" in done.stderr
+    (module / "below/twice").write_text("")
+    again = run("terraform", "plan", "app", "-s", "dev")
+    assert (again.exit, said(again)) == (0, ["x dev shop", "one", "below y", "three"])

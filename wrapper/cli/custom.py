@@ -183,7 +183,7 @@ def _output(
     environ = run.section_env(env).apply(environ)
     with tempfile.TemporaryFile() as stream:
         streams = process.Streams(stdout=stream.fileno())
-        code = process.spawn(steps.shell(line, world.cwd, environ), streams=streams)
+        code = process.spawn(process.shell(line, world.cwd, environ), streams=streams)
         stream.seek(0)
         text = stream.read().decode("utf-8", "replace")
     if code:

@@ -233,7 +233,7 @@ def carry_out(
                 ready = run.sign_in(config, None, setting, world, environ=environ)
                 environ = {**ready.environ, "ATMOS_IDENTITY": ready.choice.name or "false"}
             environ["ATMOS_SHLVL"] = environment.deeper(environ)
-            child = shell(step.command, step.cwd or world.cwd, environ)
+            child = process.shell(step.command, step.cwd or world.cwd, environ)
     except WrapError as error:
         error.at = (*error.at, f'in step "{step.name}", {step.at}')
         raise
@@ -245,19 +245,6 @@ def carry_out(
         stopped.exit_code = 128 + signals.received
         raise stopped
     return code
-
-
-def shell(command: str, cwd: str, environ: Mapping[str, str]) -> Child:
-    """Return a command line as a program: by bash, where there is none by sh."""
-    from wrapper import process
-    from wrapper.errors import ToolMissing
-
-    name = "bash"
-    try:
-        process.find(name, environ, cwd)
-    except ToolMissing:
-        name = "sh"
-    return process.Child((name, "-c", command), cwd, environ)
 
 
 def _ours(

@@ -5,7 +5,6 @@ Source: reference/atmos-stacks.md 3.14.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 
 from wrapper import ui
@@ -132,12 +131,13 @@ def read(
 def check(hooks: Hooks | None, environ: Mapping[str, str], directory: str) -> None:
     """Make sure that the programs of hooks are there before Terraform runs. Raises: ToolMissing."""
     from wrapper.process import find
+    from wrapper.terraform.hook_actions import expanded
 
     for hook in hooks.found if hooks is not None else ():
         command = str(hook.body.get("command") or "")
         if hook.kind == "command" and "{{" not in command and not command.startswith("!"):
             try:
-                find(_expanded(command, environ), environ, directory)
+                find(expanded(command, environ), environ, directory)
             except ToolMissing as error:
                 raise ToolMissing(
                     f"hook {hook.name}: {error.message}",
@@ -204,6 +204,13 @@ def _is_built(hook: Hook, world: World) -> bool:
     if hook.kind in ("command", "store"):
         return True
     what = f"the kind {hook.kind} is not built" if hook.kind else "it names no `kind`"
+    if hook.kind in ("step", "steps"):
+        from wrapper.terraform import hook_actions
+
+        kind = hook_actions.unknown(hook.kind, hook.body, hook.name, hook.at)
+        if not kind:
+            return True
+        what = f"steps of the type {kind} are not built"
     if hook.on_failure == "fail":
         raise StackError(
             f"hook {hook.name}: {what}, and the run must not go on without it",
@@ -251,15 +258,18 @@ def _run(
     hook: Hook, hooks: Hooks, child: Child, spawn: Callable[[Child], int], outcome: Outcome
 ) -> tuple[int, str]:
     """Run one hook; return its exit code and, unless that is 0, why it failed."""
+    from wrapper.terraform import hook_actions
+
     try:
         body = _rendered(hook, hooks, child.env, outcome)
         if hook.kind == "store":
-            _store(body, hook, hooks, child)
+            hook_actions.store(body, hook, hooks, child)
             return 0, ""
-        code = _command(body, hook, hooks, child, spawn, outcome)
+        code = hook_actions.command(body, hook, hooks, child, spawn, outcome)
     except WrapError as error:
         return error.exit_code, error.message
-    return code, f"{body.get('command')} ended with exit code {code}" if code else ""
+    what = body.get("command") or "a step"
+    return code, f"{what} ended with exit code {code}" if code else ""
 
 
 def _rendered(
@@ -286,113 +296,3 @@ def _rendered(
     found = functions.evaluate_key(alone, "hooks", hooks.config, hooks.world, environ, hooks.reader)
     made: Mapping[str, Any] = found[hook.name]
     return made
-
-
-def _command(
-    body: Mapping[str, Any],
-    hook: Hook,
-    hooks: Hooks,
-    child: Child,
-    spawn: Callable[[Child], int],
-    outcome: Outcome,
-) -> int:
-    """Run a program in the component's directory, as the component's identity."""
-    import tempfile
-
-    from wrapper.process import Child
-
-    args = body.get("args")
-    given = body.get("env")
-    if not isinstance(args, list | None) or not isinstance(given, Mapping | None):
-        raise StackError(f"hook {hook.name}: `args` is a list and `env` a map", at=hook.at)
-    with tempfile.TemporaryDirectory(prefix="atmos-wrap-hook-") as scratch:
-        output = os.path.join(scratch, "output")
-        own = {
-            "ATMOS_COMPONENT_PATH": child.cwd,
-            "ATMOS_COMPONENT": hooks.component.name,
-            "ATMOS_STACK": hooks.component.stack,
-            "ATMOS_OUTPUT_DIR": scratch,
-            "ATMOS_OUTPUT_FILE": output,
-            "ATMOS_PLANFILE": hooks.planfile if os.path.isfile(hooks.planfile) else "",
-            "ATMOS_HOOK_STATUS": outcome.status,
-            "ATMOS_HOOK_EXIT_CODE": str(outcome.code),
-            "ATMOS_HOOK_ERROR": f"exit code {outcome.code}" if outcome.code else "",
-        }
-        env = {**child.env, **own}
-        env |= {str(k): _expanded(_text(v), env) for k, v in (given or {}).items()}
-        argv = [_text(body.get("command")), *(_text(one) for one in args or ())]
-        code = spawn(Child(tuple(_expanded(one, env) for one in argv), child.cwd, env))
-        if body.get("format") == "markdown" and os.path.isfile(output):
-            with open(output, encoding="utf-8", errors="replace") as stream:
-                ui.write(hooks.world, ui.escape(stream.read(1 << 20)).rstrip("\n") + "\n")
-        return code
-
-
-def _text(value: Any) -> str:
-    from wrapper.stacks.template import go_text
-
-    return value if isinstance(value, str) else go_text(value)
-
-
-def _expanded(text: str, environ: Mapping[str, str]) -> str:
-    """Return a text with `$NAME` and `${NAME}` as the environment has them; others stay."""
-    import re
-
-    def put(match: re.Match[str]) -> str:
-        return environ.get(match.group(1) or match.group(2), match.group(0))
-
-    return re.sub(r"\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))", put, text)
-
-
-def _store(body: Mapping[str, Any], hook: Hook, hooks: Hooks, child: Child) -> None:
-    """Write outputs of the component into a store. Raises: StackError, ConfigError."""
-    import re
-
-    from wrapper.stacks import query, store
-
-    wanted = body.get("outputs")
-    if not isinstance(wanted, Mapping) or not wanted:
-        ui.info(hooks.world, f"hook {hook.name}: no outputs are named")
-        return
-    component = hooks.component
-    found = store.find(hooks.config, str(body.get("name") or ""), hook.at)
-    outputs: Mapping[str, Any] | None = None
-    for key, value in wanted.items():
-        text = str(value)
-        if text.startswith("."):
-            if outputs is None:
-                outputs = _outputs(child)
-            first = re.split(r"[.\[| ]", text[1:], maxsplit=1)[0]
-            if first not in outputs:
-                raise StackError(f"the component has no output {first}", at=hook.at)
-            value = query.run(text, dict(outputs))
-        slot = store.Slot(component.stack, component.name, str(key))
-
-        def environ(identity: str) -> Mapping[str, str]:
-            return hooks.reader.as_identity(component, identity) if identity else child.env
-
-        store.put(found, slot, value, environ)
-
-
-def _outputs(child: Child) -> Mapping[str, Any]:
-    """Return the outputs as Terraform tells them, where it just ran. Raises: StackError."""
-    import json
-    import subprocess
-
-    from wrapper.process import find
-
-    done = subprocess.run(
-        [child.argv[0], "output", "-json"],
-        executable=find(child.argv[0], child.env, child.cwd),
-        cwd=child.cwd,
-        env=dict(child.env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        check=False,
-    )
-    try:
-        if done.returncode:
-            raise ValueError
-        return {name: one["value"] for name, one in json.loads(done.stdout or b"{}").items()}
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise StackError(f"{child.argv[0]} output -json gave no outputs") from error

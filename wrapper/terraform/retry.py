@@ -73,13 +73,16 @@ def read(component: Component) -> Retry | None:
     return found if found.conditions and found.attempts != 1 else None
 
 
-def of_source(section: Any, at: Location | None) -> Retry | None:
-    """Return the `retry` of a `source`; None where it is not asked again. Raises: StackError."""
+def of_map(section: Any, at: Location | None, name: str) -> Retry | None:
+    """Return a `retry` that follows every failure; None where nothing is tried again.
+
+    `name` is what messages call it. Raises: StackError.
+    """
     if not section:
         return None
     if not isinstance(section, Mapping):
-        raise StackError("source.retry must be a map", at=at)
-    found = _read(section, lambda key, what: StackError(f"source.retry.{key} {what}", at=at))
+        raise StackError(f"{name} must be a map", at=at)
+    found = _read(section, lambda key, what: StackError(f"{name}.{key} {what}", at=at))
     return found if found.attempts != 1 else None
 
 

@@ -120,7 +120,7 @@ def _again(spec: Spec, world: World) -> Callable[[int, str], float | None] | Non
     """
     from wrapper.terraform import retry
 
-    found = retry.of_source(spec.retry, spec.at)
+    found = retry.of_map(spec.retry, spec.at, "source.retry")
     if found is None:
         return None
     import random
