@@ -45,12 +45,17 @@ def auth_of(config: Config, component: Component | None, world: World) -> Auth:
     """
     from wrapper import auth
 
-    if component is None:
-        section = config.data.get("auth") or {}
-        return auth.read(section, config.auth_layers, config.dir, world, config.data.get("wrap"))
-    layers = (*config.auth_layers, *component.auth_layers)
-    section = component.section.get("auth") or {}
-    return auth.read(section, layers, config.dir, world, config.data.get("wrap"))
+    section, layers = config.data.get("auth"), config.auth_layers
+    if component is not None:
+        section, layers = component.section.get("auth"), (*layers, *component.auth_layers)
+    known = auth.read(section or {}, layers, config.dir, world, config.data.get("wrap"))
+    return known._replace(elsewhere=lambda name: _profiles_with(config, world, name))
+
+
+def _profiles_with(config: Config, world: World, identity: str) -> list[str]:
+    from wrapper.config import places
+
+    return places.profiles_with(config, world, identity)
 
 
 def chosen(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from wrapper.errors import Location, WrapError
 from wrapper.merge import Layer
@@ -121,6 +121,8 @@ class Auth(NamedTuple):
     withheld: frozenset[str] = frozenset()
     delivery: str = "pointers"
     required: str = "warn"
+    # The profiles that define an identity of a name; `''` for any identity.
+    elsewhere: Callable[[str], Sequence[str]] | None = None
 
 
 # Keys of an entry that do not change what is signed.

@@ -100,14 +100,22 @@ def named(auth: Auth, wanted: Setting) -> str:
         raise ConfigError(
             f'identity "{wanted.value}" is not defined: there is no identity at all',
             at=wanted.source,
-            hint="no `auth.identities` in atmos.yaml or the active profiles",
+            hint=_elsewhere(auth, wanted.value)
+            or "no `auth.identities` in atmos.yaml or the active profiles",
         )
-    hint = near(wanted.value, [*auth.identities, *aliases])
+    hint = _elsewhere(auth, wanted.value) or near(wanted.value, [*auth.identities, *aliases])
     raise ConfigError(
         f'identity "{wanted.value}" is not defined',
         at=wanted.source,
         hint=hint or "`atmos-wrap auth list` shows the identities",
     )
+
+
+def _elsewhere(auth: Auth, name: str) -> list[str]:
+    """Return advice that names the profiles which define an identity. Source: reference 2.6."""
+    found = auth.elsewhere(name) if auth.elsewhere else ()
+    defined = ", ".join(f'"{profile}"' for profile in found)
+    return [f"it is defined in the profile {defined}: --profile {found[0]}"] if found else []
 
 
 def _several(auth: Auth, world: World) -> Choice:

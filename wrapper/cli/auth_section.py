@@ -26,6 +26,7 @@ def read(session: Session, *, only_providers: bool = False) -> tuple[Auth, World
     """
     from wrapper import auth as section
     from wrapper import ui
+    from wrapper.config import places
 
     config = session.config()
     world = session.world._replace(environ=dict(config.environ))
@@ -33,6 +34,7 @@ def read(session: Session, *, only_providers: bool = False) -> tuple[Auth, World
         config.data.get("auth") or {}, config.auth_layers, config.dir, world,
         config.data.get("wrap"), only_providers=only_providers,
     )  # fmt: skip
+    auth = auth._replace(elsewhere=lambda name: places.profiles_with(config, world, name))
     for warning in auth.warnings:
         place = f" ({warning.at[0]})" if warning.at else ""
         hint = f"; {warning.hints[0]}" if warning.hints else ""

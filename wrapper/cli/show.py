@@ -147,9 +147,13 @@ def version(ctx: typer.Context, form: TextFormat = "text") -> None:
 
 
 def _row(profile: Profile) -> Mapping[str, Any]:
+    from wrapper.config import profiles
+    from wrapper.merge import merge_all
+
     return {
         "Name": profile.name,
         "Path": profile.path,
         "LocationType": profile.kind,
         "Files": list(profile.files),
+        "Metadata": merge_all(profiles.said(profile, "metadata")) or None,
     }

@@ -16,7 +16,7 @@ from wrapper.config import (
     profiles,
 )
 from wrapper.config.identities import Part
-from wrapper.config.schema import checked, fold, known_auth
+from wrapper.config.schema import check_level, checked, fold, known_auth
 from wrapper.errors import ConfigError, Location
 from wrapper.files import atmos_dir
 from wrapper.merge import Layer
@@ -116,7 +116,8 @@ def given(options: Options, world: World) -> tuple[tuple[str, ...], tuple[str, .
 
 def anchor_root(world: World) -> str:
     """Return the git root that takes part in looking for configuration; '' for none."""
-    return "" if _is_off(world.environ) else files.git_root(world.cwd)
+    off = world.environ.get("ATMOS_GIT_ROOT_BASEPATH") == "false"
+    return "" if off else files.git_root(world.cwd)
 
 
 # What decides where files are and how stacks are called: without it nothing can be told.
@@ -159,6 +160,7 @@ class _Load:
         merged = self._merged(fallback=not sources, pin=self._pin())
         functions.refuse_unrun(merged, _LAYOUT)
         data, overridden, runtime_base = self._override(merged)
+        check_level(data, overridden.get("logs.level"), self.ordinary)
         base = self._resolved(data.get("base_path"), config_dir, runtime=runtime_base)
         auth = identities.merge_auth(self.ordinary, self.ranked)
         secrets: set[str] = set()
@@ -289,9 +291,10 @@ class _Load:
     def _profiles(self, names: Sequence[str], data: Mapping[str, Any], config_dir: str) -> None:
         xdg = atmos_dir(self.world.environ, "CONFIG")
         where = profiles.places(data, config_dir or self.world.cwd, xdg)
+        known = [name for part in self.ranked for name in identities.identities_of(part)]
         for name in names:
             imported: set[str] = set()
-            for path in profiles.find(name, where).files:
+            for path in profiles.find(name, where, known).files:
                 if path in imported:
                     continue
                 tree = self._tree(path, (os.path.dirname(path),) * 2)
@@ -339,8 +342,8 @@ class _Load:
         self.defaults.append(main)
 
     def _merged(self, *, fallback: bool, pin: str = "") -> dict[str, Any]:
-        env = self.profile_env or None
-        return laying.merged(laying.Layout(tuple(self.families), fallback, env, pin))
+        layout = (tuple(self.families), fallback, self.profile_env or None, pin)
+        return laying.merged(laying.Layout(*layout))
 
     def _pin(self) -> str:
         """Return the edition that a flag or a variable names."""
@@ -383,10 +386,6 @@ def _realm(data: Mapping[str, Any]) -> dict[str, Any]:
     section = data.get("auth")
     realm = section.get("realm") if isinstance(section, Mapping) else None
     return {} if realm is None else {"realm": realm}
-
-
-def _is_off(environ: Mapping[str, str]) -> bool:
-    return environ.get("ATMOS_GIT_ROOT_BASEPATH") == "false"
 
 
 def _split(text: str) -> tuple[str, ...]:

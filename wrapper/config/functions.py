@@ -153,9 +153,9 @@ def words(text: str, at: Location) -> list[str]:
 
 
 def _env(text: str, at: Location, environ: Mapping[str, str]) -> str:
-    name, *default = words(text, at)[:2] or [""]
-    if not name:
-        raise ConfigError("!env needs the name of a variable", at=at)
+    name, *default = words(text, at) or [""]
+    if not name or len(default) > 1:
+        raise ConfigError("!env takes the name of a variable, and a default", at=at)
     value = FromEnv(environ.get(name, default[0] if default else ""))
     value.variable = name
     return value

@@ -62,6 +62,17 @@ def available_profiles(config: Config, world: World) -> list[profiles.Profile]:
     return profiles.available(profile_places(config, world))
 
 
+def profiles_with(config: Config, world: World, identity: str) -> list[str]:
+    """Return the profiles, not active, that define an identity; with `''` any identity at all."""
+    found = []
+    for profile in available_profiles(config, world):
+        maps = profiles.said(profile, "auth", "identities")
+        names = {str(name).lower() for entries in maps for name in entries}
+        if profile.name not in config.profiles and (identity.lower() in names or not identity):
+            found += [profile.name] if names else []
+    return found
+
+
 def profile_content(config: Config) -> dict[str, Any]:
     """Return what the active profiles alone say, merged; credentials are masked."""
     merged: dict[str, Any] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from wrapper.config.files import yaml_below
 from wrapper.errors import ConfigError, UsageError, near
@@ -59,8 +59,11 @@ def available(where: Sequence[Place]) -> list[Profile]:
     return [found[name] for name in sorted(found)]
 
 
-def find(name: str, where: Sequence[Place]) -> Profile:
-    """Return the profile of that name. Raises: UsageError when there is none."""
+def find(name: str, where: Sequence[Place], identities: Collection[str] = ()) -> Profile:
+    """Return the profile of that name; `identities` are those of the files, for advice.
+
+    Raises: UsageError when there is none.
+    """
     if name == PICK:
         raise UsageError(
             "--profile needs the name of a profile",
@@ -72,7 +75,29 @@ def find(name: str, where: Sequence[Place]) -> Profile:
         path = os.path.join(place.path, name)
         if os.path.isdir(path):
             return Profile(name, path, place.kind, tuple(yaml_below(path)))
-    raise UsageError(f'profile "{name}" does not exist', hint=_hints(name, where))
+    hints = _hints(name, where)
+    if name.lower() in {identity.lower() for identity in identities}:
+        hints.append(f"{name} is an identity: --identity {name}, or ATMOS_IDENTITY={name}")
+    raise UsageError(f'profile "{name}" does not exist', hint=hints)
+
+
+def said(profile: Profile, *keys: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the map that each file of a profile has below some keys, as it is written.
+
+    A file that cannot be read or parsed is passed over: this is for advice and lists.
+    """
+    from wrapper import yamlio
+
+    for path in profile.files:
+        try:
+            with open(path, "rb") as stream:
+                data: Any = yamlio.load(stream.read(), path).data
+        except (OSError, ConfigError):
+            continue
+        for key in keys:
+            data = data.get(key) if isinstance(data, Mapping) else None
+        if isinstance(data, Mapping):
+            yield data
 
 
 def selected(

@@ -5,11 +5,14 @@ Source: reference/atmos-stacks.md 1.8, reference/atmos-auth.md 1.1 to 1.4.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from wrapper.errors import ConfigError, Location
 from wrapper.merge import UNSET
-from wrapper.typed import Any
+from wrapper.typed import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wrapper.config.identities import Part
 
 # Maps whose keys are names, with the fields that an entry may have.
 AUTH_NAMED: Mapping[str, tuple[str, ...]] = {
@@ -39,6 +42,7 @@ _TEXTS = (
     *("auth.realm", "profiles.base_path", "settings.list_merge_strategy", "stacks.base_path"),
     *("stacks.name_pattern", "stacks.name_template"),
 )
+_LEVELS = ("trace", "debug", "info", "warning", "error", "off")
 _LISTS = ("stacks.included_paths", "stacks.excluded_paths")
 _SWITCHES = (
     *("apply_auto_approve", "auto_generate_backend_file", "deploy_run_init"),
@@ -119,6 +123,23 @@ def _place(path: str, key: str) -> Location | str:
             return yamlio.locate(stream.read(), path, tuple(key.split(".")))
     except OSError:
         return path
+
+
+def check_level(data: Mapping[str, Any], source: str | None, parts: Sequence[Part]) -> None:
+    """Refuse a `logs.level` that is none; `source` is the flag or variable that set it, if any.
+
+    Raises: ConfigError with the place.
+    """
+    from wrapper.config.functions import NotRun
+
+    logs = data.get("logs")
+    level = logs.get("level") if isinstance(logs, Mapping) else None
+    if isinstance(level, NotRun) or str(level or "").lower() in ("", *_LEVELS, "warn"):
+        return
+    with_level = [part.path for part in parts if (part.data.get("logs") or {}).get("level")]
+    at = source or (_place(with_level[-1], "logs.level") if with_level else None)
+    known = ", ".join(name.capitalize() for name in _LEVELS)
+    raise ConfigError(f'invalid log level "{level}"', at=at, hint=f"one of {known}")
 
 
 def fold(data: Mapping[str, Any]) -> dict[str, Any]:

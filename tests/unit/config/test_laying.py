@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,61 @@ def test_a_directory_with_atmos_yml_alone_does_not_end_the_search(
 ) -> None:
     found = repo({"atmos.yaml": "", "a/atmos.yml": ""}, cwd="a")
     assert found.files == (str(tmp_path / "atmos.yaml"), str(tmp_path / "a/atmos.yml"))
+
+
+@pytest.mark.parametrize(
+    ("files", "environ", "place"),
+    [
+        ({"atmos.yaml": "logs:\n  level: loud"}, {}, "{0}/atmos.yaml:2:3"),
+        ({"atmos.yaml": "logs: {level: info}"}, {"ATMOS_LOGS_LEVEL": "loud"}, "ATMOS_LOGS_LEVEL"),
+    ],
+)
+def test_a_log_level_that_is_none_is_told_with_its_place(
+    repo: Any, tmp_path: Path, files: dict[str, str], environ: dict[str, str], place: str
+) -> None:
+    with pytest.raises(ConfigError, match='invalid log level "loud"') as caught:
+        repo(files, environ=environ)
+    assert [str(at) for at in caught.value.at] == [place.format(tmp_path)]
+
+
+@pytest.mark.parametrize(
+    "level", ["Trace", "debug", "INFO", "Warning", "warn", "Error", "off", "''"]
+)
+def test_log_levels_are_known_in_any_case(repo: Any, level: str) -> None:
+    shown = repo({"atmos.yaml": f"logs: {{level: {level}}}"}).data["logs"]["level"]
+    assert shown == level.strip("'")
+
+
+PROFILE = {
+    "atmos.yaml": "auth: {identities: {Own: {kind: mock}}}",
+    "profiles/one/a.yaml": "metadata: {name: One}\nauth: {identities: {Far: {kind: mock}}}",
+    "profiles/two/a.yaml": "auth: {identities: {far: {kind: mock}}}",
+    "profiles/two/broken.yaml": "a: [",
+}
+
+
+def written(cli: Any, files: dict[str, str]) -> Any:
+    for name, text in files.items():
+        path = cli.cwd / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return cli
+
+
+def test_an_identity_of_a_profile_is_told_with_the_profile(cli: Any) -> None:
+    shown = written(cli, PROFILE)("auth", "whoami", "-i", "far")
+    assert shown.stderr.splitlines()[-1] == (
+        'hint: it is defined in the profile "one", "two": --profile one'
+    )
+
+
+def test_a_profile_named_as_an_identity_is_told(cli: Any) -> None:
+    shown = written(cli, PROFILE)("describe", "config", "--profile", "own")
+    assert shown.stderr.splitlines()[-1] == (
+        "hint: own is an identity: --identity own, or ATMOS_IDENTITY=own"
+    )
+
+
+def test_profiles_are_listed_with_their_metadata(cli: Any) -> None:
+    shown = written(cli, PROFILE)("profile", "list", "--format", "json")
+    assert [row["Metadata"] for row in json.loads(shown.stdout)] == [{"name": "One"}, None]
