@@ -69,8 +69,8 @@ class Places:
     def __init__(self) -> None:
         self.finders: dict[str, Callable[[tuple[str | int, ...]], Location]] = {}
 
-    def of(self, step: Step) -> Location | None:
-        """Return the place of a step, None for what stands in no file."""
+    def of(self, step: Step, inside: tuple[str | int, ...] = ()) -> Location | None:
+        """Return the place of a step, or of what its value has `inside`; None in no file."""
         from wrapper import yamlio
 
         path = step.piece.path
@@ -83,7 +83,7 @@ class Places:
             except OSError:
                 text = b""
             self.finders[path] = yamlio.locator(text, path)
-        return self.finders[path](step.keys)
+        return self.finders[path]((*step.keys, *inside))
 
 
 def trace(value: Any, groups: Sequence[Group], root: Keys = ()) -> list[Origin]:

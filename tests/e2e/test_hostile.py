@@ -103,7 +103,7 @@ def listening(path: Path) -> None:
 
 
 def template(text: str) -> Case:
-    return Case(one(BAD % f"x: '{text}'"), "template in `vars`", warned=False)
+    return Case(one(BAD % f"x: '{text}'"), "template in `vars.", warned=False)
 
 
 ALIASES = (

@@ -98,7 +98,7 @@ def list_affected(
             entry = affected.entry_of(item, found.own, needed, settings=True)
             items += _rows(entry, found.own, item.row.enabled, item.row.locked, 0)
     shape = Shape(form, columns, sort, filter, delimiter)
-    chosen = listing.columns_of(session, ("affected", "list", "columns"), COLUMNS, columns)
+    chosen = listing.columns_of(session, (), COLUMNS, columns)
     # That nothing is affected says nothing of the stack.
     listing.write(session, items, chosen, shape, about_stacks=False)
 

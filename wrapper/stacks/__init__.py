@@ -281,6 +281,17 @@ def _rendered(
             section, at, settings, repository.config, repository.world, reader
         )
 
+    merged = section
+
+    def find(keys: tuple[str | int, ...], text: str) -> Location | None:
+        from wrapper.stacks import provenance
+
+        made = Component(
+            name, stack, resolved.kind, merged, tree.path, tree.paths, (), "",
+            _layers(tree, resolved, name),
+        )  # fmt: skip
+        return provenance.place_of(made, repository.config, keys, text)
+
     others.enter(reader, name, stack, at)
     try:
         own = section.get("locals")
@@ -288,8 +299,8 @@ def _rendered(
             environ = repository.world.environ
             shared = localvalues.of_component(tree, resolved.kind, name, repository.read, environ)
             body = tree.merged["components"][resolved.kind][name]
-            section = rendering.with_component_locals(section, body, {**shared, **own}, at)
-        return rendering.component_stage(section, settings, at, functions)
+            section = rendering.with_component_locals(section, body, {**shared, **own}, at, find)
+        return rendering.component_stage(section, settings, at, functions, find)
     finally:
         reader.chain.pop()
 

@@ -55,7 +55,12 @@ def enter(reader: Reader, name: str, stack: str, at: Location | None) -> None:
         first = next(n for n, one in enumerate(reader.chain) if one[:2] == (name, stack))
         loop = [*reader.chain[first:], (name, stack, at)]
         drawn = " -> ".join(f"{one[0]} in {one[1]}" for one in loop)
-        places = list(dict.fromkeys(one[2] for one in loop if one[2] is not None))
+        places: list[Location] = []
+        for one in (place for _, _, place in loop if place is not None):
+            # A mere manifest is a place of each component in it: who renders one makes it precise.
+            vague = one[1:] == (1, 1) and one is not at
+            if vague or one not in places:
+                places.append(one)
         raise StackError(f"components read each other in a circle: {drawn}", at=places)
     reader.chain.append((name, stack, at))
 

@@ -9,16 +9,18 @@ import posixpath
 from collections.abc import Mapping
 
 from wrapper.config import pieces
-from wrapper.origins import Group, Keys, Origin, Piece, trace
+from wrapper.origins import Group, Keys, Origin, Piece, Places, trace
 from wrapper.stacks.sections import LAYERS
 from wrapper.stacks.settings import Settings, known_strategy, settings_of
 from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.config import Config
+    from wrapper.errors import Location
     from wrapper.stacks import Component
     from wrapper.world import World
 
+Path = tuple[str | int, ...]
 # Name of a layer in a component -> in the table of sections.
 _NAMES = {"global": "stack", "bases": "base"}
 _BACKENDS = {"backend": ("backend",), "remote_state_backend": ("backend", "remote_state_backend")}
@@ -46,6 +48,47 @@ def explain(component: Component, config: Config) -> list[Origin]:
         found += trace(value, _groups(component, config, settings, section), (section,))
     derived = {k: v for k, v in component.section.items() if k not in (*SECTIONS, "overrides")}
     return [*found, *trace(derived, [])]
+
+
+def place_of(component: Component, config: Config, keys: Path, text: str) -> Location | None:
+    """Return where a text of the component stands that has not been rendered yet.
+
+    `keys` lead to it, or to the key that it is. None where no file holds it as it is: it follows
+    from other keys, or a template made it when its file was imported.
+    """
+    for origin in explain(component, config):
+        counting = [step for step in reversed(origin.steps) if step.counts]
+        if origin.keys[: len(keys)] == keys and (text == keys[-1] or origin.keys == keys):
+            # A scalar, or a key that leads to it.
+            for step in counting:
+                kept = len(step.keys) - len(origin.keys) + len(keys)
+                return Places().of(step._replace(keys=step.keys[:kept]))
+        if origin.keys == keys[: len(origin.keys)]:
+            for step in counting:
+                inside = _inside(step.value, keys[len(origin.keys) :], text)
+                if inside is not None:
+                    return Places().of(step, inside)
+    return None
+
+
+def _inside(value: Any, keys: Path, text: str) -> Path | None:
+    """Return where a list that was merged, or a map in it, has a text; None where it has not."""
+    if not keys:
+        return () if value == text else None
+    first, rest = keys[0], keys[1:]
+    numbers: list[str | int] = []
+    if isinstance(value, Mapping) and first in value:
+        numbers = [first]
+    elif isinstance(value, list):
+        # Lists that were joined have other numbers than each of them.
+        numbers = sorted(range(len(value)), key=lambda number: number != first)
+    for number in numbers:
+        if number == text and not rest:
+            return (number,)
+        found = _inside(value[number], rest, text)
+        if found is not None:
+            return (number, *found)
+    return None
 
 
 def _groups(component: Component, config: Config, settings: Settings, section: str) -> list[Group]:

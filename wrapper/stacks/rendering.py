@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from wrapper.errors import Location, StackError
+from wrapper.errors import Location, StackError, WrapError
 from wrapper.merge import Append
 from wrapper.stacks import template
 from wrapper.stacks.manifest import Manifest, is_template, parse, read_bytes
@@ -18,6 +18,9 @@ from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from wrapper.stacks.imports import Entry
 
+Path = tuple[str | int, ...]
+# Tells where the text stands that a component has under a key path, None where that is not known.
+Find = Callable[[Path, str], Location | None]
 # Sections of a file that its own templates may read.
 _CONTEXT = ("settings", "vars", "env")
 _EXACT = re.compile(r"\s*\{\{-?\s*((?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*-?\}\}\s*\Z")
@@ -151,11 +154,16 @@ def typed(value: Any, data: Mapping[str, Any], what: str, at: Location, strict: 
 
 
 def component_stage(
-    section: dict[str, Any], settings: Settings, at: Location, functions: template.Known
+    section: dict[str, Any],
+    settings: Settings,
+    at: Location,
+    functions: template.Known,
+    find: Find,
 ) -> dict[str, Any]:
     """Return a component's section with the templates in its texts rendered.
 
-    Texts stay texts. Raises: StackError for what cannot be rendered.
+    Texts stay texts. `find` tells the place of a text, for errors. Raises: StackError for what cannot
+    be rendered.
     """
     delimiters = settings.templates.get("delimiters")
     left, right = ("{{", "}}")
@@ -163,15 +171,13 @@ def component_stage(
         left, right = str(delimiters[0]), str(delimiters[1])
     rounds = settings.templates.get("evaluations")
     for _ in range(rounds if isinstance(rounds, int) and rounds > 0 else 1):
-        stage = _Stage(section, (left, right), at, functions)
-        section = {
-            key: _texts(value, stage, f"template in `{key}`") for key, value in section.items()
-        }
+        stage = _Stage(section, (left, right), at, functions, find)
+        section = {key: _texts(value, stage, (key,)) for key, value in section.items()}
     return section
 
 
 def with_component_locals(
-    section: dict[str, Any], body: Any, values: Mapping[str, Any], at: Location
+    section: dict[str, Any], body: Any, values: Mapping[str, Any], at: Location, find: Find
 ) -> dict[str, Any]:
     """Return a section in which a component's own texts see the locals of its file, too.
 
@@ -179,16 +185,35 @@ def with_component_locals(
     """
     data = {**section, "locals": values}
 
-    def walk(value: Any, own: Any) -> Any:
+    def walk(value: Any, own: Any, keys: Path) -> Any:
         if isinstance(value, dict) and isinstance(own, dict):
-            return {key: walk(item, own.get(key)) for key, item in value.items()}
+            return {key: walk(item, own.get(key), (*keys, key)) for key, item in value.items()}
         if isinstance(value, list) and isinstance(own, list) and len(value) == len(own):
-            return [walk(item, mine) for item, mine in zip(value, own, strict=True)]
+            both = enumerate(zip(value, own, strict=True))
+            return [walk(item, mine, (*keys, number)) for number, (item, mine) in both]
         if value == own and isinstance(value, str) and ".locals." in value:
-            return template.render(value, data, what="template", at=at, strict=False)
+            try:
+                return template.render(value, data, what=_what(keys), at=at, strict=False)
+            except WrapError as error:
+                _place(error, at, find, keys, value)
+                raise
         return value
 
-    return {key: walk(value, body.get(key)) for key, value in section.items()}
+    return {key: walk(value, body.get(key), (key,)) for key, value in section.items()}
+
+
+def _what(keys: Path) -> str:
+    return f"template in `{'.'.join(map(str, keys))}`"
+
+
+def _place(error: WrapError, at: Location, find: Find, keys: Path, text: str) -> None:
+    """Give an error the place of a text instead of `at`, which only names its manifest.
+
+    It is told by identity: other components of the same manifest have a place like it.
+    """
+    if any(one is at for one in error.at) or not error.at:
+        place = find(keys, text) or at
+        error.at = tuple(dict.fromkeys(place if one is at else one for one in error.at or (at,)))
 
 
 class _Stage(NamedTuple):
@@ -198,20 +223,28 @@ class _Stage(NamedTuple):
     delimiters: tuple[str, str]
     at: Location
     functions: template.Known
+    find: Find
 
 
-def _texts(value: Any, stage: _Stage, what: str) -> Any:
+def _texts(value: Any, stage: _Stage, keys: Path) -> Any:
     if isinstance(value, str):
         if stage.delimiters[0] not in value:
             return value
         # Several lines stand in a block below their key: `{{-` takes that line break first.
         block = "\n" in value
-        text = _rendered("\n" + value if block else value, stage, what)
+        try:
+            text = _rendered("\n" + value if block else value, stage, _what(keys))
+        except WrapError as error:
+            _place(error, stage.at, stage.find, keys, value)
+            raise
         return text.removeprefix("\n") if block else _folded(text)
     if isinstance(value, dict):
-        return {_texts(key, stage, what): _texts(item, stage, what) for key, item in value.items()}
+        return {
+            _texts(key, stage, (*keys, key)): _texts(item, stage, (*keys, key))
+            for key, item in value.items()
+        }
     if isinstance(value, list):
-        return [_texts(item, stage, what) for item in value]
+        return [_texts(item, stage, (*keys, number)) for number, item in enumerate(value)]
     return value
 
 
