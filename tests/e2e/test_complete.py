@@ -165,6 +165,71 @@ def test_without_a_cache_names_are_found_all_the_same(
     assert _offered(cli, repository, "terraform", "plan", "app", "-s", "", env=env) == ["dev"]
 
 
+ABOUT = "version\tShow the version of this program"
+BYTES = {"empty": b"", "no sum": b"no hex! and more", "not text": b"\xff" * 100}
+
+
+@pytest.mark.parametrize("damage", [*BYTES, "cut off", "directory", "pipe", "link"])
+def test_what_is_kept_and_damaged_counts_for_nothing(
+    cli: Cli, repository: Path, tmp_path: Path, damage: str
+) -> None:
+    _settled(repository)
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    line = ("terraform", "plan", "app", "-s", "")
+    assert _offered(cli, repository, *line, env=env) == ["dev"]
+    kept = sorted((tmp_path / "cache").rglob("*/complete/*"))
+    assert [one.name.partition("-")[0] for one in kept] == ["config", "stacks"]
+
+    for path in kept:
+        whole = path.read_bytes()
+        path.unlink()
+        if damage == "directory":
+            path.mkdir()
+        elif damage == "pipe":
+            os.mkfifo(path)
+        elif damage == "link":
+            path.symlink_to("/dev/zero")
+        else:
+            path.write_bytes(BYTES.get(damage, whole[:-9]))
+
+    assert _offered(cli, repository, *line, env=env) == ["dev"]
+
+
+def test_a_name_without_measure_is_not_offered(cli: Cli, repository: Path) -> None:
+    huge = "N" * 1_000_000
+    (repository / "stacks/huge.yaml").write_text(
+        f"name: {huge}\nauth:\n  identities:\n    fine: {{kind: {huge}}}\n    ? {huge}\n"
+        f"    : {{kind: ambient}}\ncomponents:\n  terraform:\n    ? {huge}\n    : {{}}\n    more: {{}}\n"
+    )
+    for line, names in {
+        ("terraform", "plan", "more", "-s", ""): [],
+        ("terraform", "plan", ""): ["app", "more", "net"],
+        ("exec", "-i", ""): ["alpha", "Beta", "fine"],
+    }.items():
+        assert _offered(cli, repository, *line) == names
+    done = cli("__complete", "--shell=zsh", "2", "exec", "-i", "", cwd=repository)
+    assert max(map(len, done.stdout.splitlines())) < 100
+
+
+def test_a_directory_that_is_gone(cli: Cli, repository: Path) -> None:
+    gone = repository.parent / "gone"
+    code = (
+        "import os, sys; os.mkdir(sys.argv[1]); os.chdir(sys.argv[1]); os.rmdir(sys.argv[1]); "
+        "os.execv(sys.argv[2], sys.argv[2:])"
+    )
+    argv = [sys.executable, "-c", code, str(gone), cli.program, "__complete"]
+    offered = {}
+    for line in ("terraform plan -s ", f"-C {repository} terraform plan -s ", "ver"):
+        done = subprocess.run(
+            [*argv, "--shell=fish", f"atmos-wrap {line}", ""],
+            env=cli.environment, capture_output=True, text=True, check=True, timeout=60,
+        )  # fmt: skip
+        assert done.stderr == ""
+        offered[line.split(maxsplit=1)[0]] = done.stdout.splitlines()[1:]
+
+    assert offered == {"terraform": [], "-C": ["dev", "prod"], "ver": [ABOUT]}
+
+
 def test_nothing_of_a_repository_is_run_and_nothing_contacted(
     cli: Cli, repository: Path, tmp_path: Path
 ) -> None:

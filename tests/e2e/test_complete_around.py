@@ -60,7 +60,7 @@ def test_what_stands_in_front(
 def test_another_name(
     cli: Cli, tool: Callable[[str], str], request: pytest.FixtureRequest, name: str
 ) -> None:
-    shell = name.split()[0].rstrip("+")
+    shell = name.split(maxsplit=1)[0].rstrip("+")
     before = request.getfixturevalue("package") if "+" in name else ""
     text = typed.completion(cli, shell, cli.environment)
     with typed.started(shell, tool(shell), cli, text, before, ALIAS[name]) as keys:

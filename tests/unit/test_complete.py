@@ -105,6 +105,13 @@ def test_quotes_of_a_line_half_typed_are_taken_away() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_a_line_that_goes_on_in_the_next_is_one(shell: str) -> None:
+    found = lexing.words('terraform \\\n pl\\\nan -s "pr\\\nod" \\\n', shell)
+
+    assert [word.text for word in found] == ["terraform", "plan", "-s", "prod", ""]
+
+
 def test_the_list_of_commands_is_made_from_the_commands() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / ".ci/completion_words.py"), "--check"],

@@ -5,9 +5,11 @@ from __future__ import annotations
 # Characters that mean nothing to bash wherever they stand in a word; letters of all scripts as well.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:=@%+,-")
 _BLANK = " \t\n"
-# What a backslash takes its meaning from between double quotes.
-_DOUBLE = {"bash": '"\\$`\n', "fish": '"\\$\n'}
-_SINGLE = {"bash": "", "fish": "'\\"}
+# What a backslash takes its meaning from between quotes.
+_QUOTED = {
+    "bash": {'"': '"\\$`\n', "'": ""},
+    "fish": {'"': '"\\$\n', "'": "'\\"},
+}
 
 
 class Word:
@@ -33,23 +35,16 @@ def words(line: str, shell: str) -> list[Word]:
     at = 0
     while at < len(line):
         char = line[at]
-        if quote == "'":
-            known = _SINGLE[shell]
-            if char == "\\" and at + 1 < len(line) and line[at + 1] in known:
+        if quote:
+            if char == "\\" and at + 1 < len(line) and line[at + 1] in _QUOTED[shell][quote]:
                 at += 1
-                text.append(line[at])
-            elif char == "'":
+                text.append("" if line[at] == "\n" else line[at])
+            elif char == quote:
                 quote = ""
             else:
                 text.append(char)
-        elif quote:
-            if char == "\\" and at + 1 < len(line) and line[at + 1] in _DOUBLE[shell]:
-                at += 1
-                text.append(line[at])
-            elif char == '"':
-                quote = ""
-            else:
-                text.append(char)
+        elif line.startswith("\\\n", at):  # the line goes on
+            at += 1
         elif char in _BLANK:
             if start >= 0:
                 found.append(Word("".join(text), start, ""))

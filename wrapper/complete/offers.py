@@ -15,6 +15,8 @@ FUNCTIONS = (
     "aws.account_id", "aws.caller_identity_arn", "aws.region", "env", "exec", "include", "random",
     "secret", "store", "store.get", "template", "terraform.output", "terraform.state",
 )  # fmt: skip
+# Longer names nobody types, and a terminal that lists one shows nothing else.
+_LONGEST = 1000
 _AS_SHELL = {"file": "files", "dir": "dirs", "program": "program", "command": "command"}
 
 
@@ -54,7 +56,7 @@ def at(found: Place) -> Offer:
         [
             (found.head + name, about)
             for name, about in names
-            if asked in name.lower() and name.isprintable() and name
+            if name and len(name) <= _LONGEST and asked in name.lower() and name.isprintable()
         ]
     )
 

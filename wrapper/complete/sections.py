@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from wrapper.world import World
 
 Names = list[tuple[str, str]]
+_LONGEST = 200
 
 
 def identities(auth: Mapping[str, Any]) -> Names:
@@ -106,8 +107,8 @@ def _flags(entries: Any) -> Names:
 
 
 def text(value: Any) -> str:
-    """Return a text as one line that a terminal may be given."""
-    line = " ".join(str(value).split())
+    """Return a text as one line, not too long, that a terminal may be given."""
+    line = " ".join(str(value)[:_LONGEST].split())
     return "".join(char if char.isprintable() else "?" for char in line)
 
 

@@ -184,7 +184,7 @@ def load(path: str) -> Any:
     finally:
         os.close(descriptor)
     body = memoryview(data)[8:]
-    if len(data) < 8 or int(data[:8], 16) != zlib.crc32(body):
+    if data[:8] != b"%08x" % zlib.crc32(body):
         return None
     try:
         form, value = marshal.loads(body)  # noqa: S302  as it was written, by this very Python
