@@ -125,9 +125,9 @@ def _is_of_all(line: Line) -> bool:
 
 
 def _is_immediate(invocation: Invocation) -> bool:
-    """Say whether Terraform is asked for something that has no component."""
-    bare = invocation.subcommand in _BARE and invocation.component is None
-    return bare or not invocation.subcommand
+    """Say whether Terraform is asked for something that has no component; its version has none."""
+    sub = invocation.subcommand
+    return not sub or sub == "version" or (sub in _BARE and invocation.component is None)
 
 
 def _immediately(given: Globals, invocation: Invocation, world: World) -> int:

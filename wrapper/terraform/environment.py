@@ -53,8 +53,14 @@ def deeper(environ: Mapping[str, str]) -> str:
 
 
 def _plugin_cache(environ: Mapping[str, str], config: Config) -> dict[str, str]:
-    """Return the variables of the shared plugin cache; none when the user has one of his own."""
-    if "TF_PLUGIN_CACHE_DIR" in environ or setting(config, "plugin_cache") is False:
+    """Return the variables of the shared plugin cache; none when the user has one of his own.
+
+    As in Atmos, that is one of the shell or of `env` in `atmos.yaml`: a component's is replaced.
+    """
+    given = {**config.environ, **(config.data.get("env") or {})}
+    if given.get("TF_PLUGIN_CACHE_DIR") not in (None, "", "/"):
+        return {}
+    if setting(config, "plugin_cache") is False:
         return {}
     path = cli_config(environ)
     if path and _names_plugin_cache(path):

@@ -134,7 +134,8 @@ def prepare(
         component, invocation.subcommand, invocation.words, environ.get("TF_WORKSPACE", "")
     )
     wanted = workspace.name(component)
-    cache = env.get("TF_PLUGIN_CACHE_DIR", "") if "TF_PLUGIN_CACHE_DIR" not in environ else ""
+    cache = env.get("TF_PLUGIN_CACHE_DIR", "")
+    cache = cache if cache != environ.get("TF_PLUGIN_CACHE_DIR") else ""
 
     def child(*arguments: str, quiet: bool = False, to_stderr: bool = False) -> Child:
         return Child((name, *arguments), directory, env, quiet, to_stderr)

@@ -355,9 +355,25 @@ def test_the_guard_stops_a_state_that_moved(repository: Repository) -> None:
     guard.check(moved, config, environ, "plan")
 
 
-def test_the_users_plugin_cache_wins(repository: Repository) -> None:
-    made = environment.environment(
-        {**repository.environ, "TF_PLUGIN_CACHE_DIR": "/mine"}, repository.config, "/"
-    )
-    assert made["TF_PLUGIN_CACHE_DIR"] == "/mine"
-    assert "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE" not in made
+@pytest.mark.parametrize(
+    ("place", "given", "wins"),
+    [
+        ("shell", "/mine", True),
+        ("config", "/mine", True),
+        ("component", "/mine", False),
+        ("shell", "", False),
+        ("shell", "/", False),
+    ],
+)
+def test_the_users_plugin_cache_wins_but_not_that_of_a_component(
+    repository: Repository, place: str, given: str, wins: bool
+) -> None:
+    config, own = repository.config, {"TF_PLUGIN_CACHE_DIR": given}
+    merged = {**repository.environ, **own}
+    if place == "shell":
+        config = config._replace(environ=merged)
+    elif place == "config":
+        config = config._replace(data={**config.data, "env": own})
+    made = environment.environment(merged, config, "/")
+    assert (made["TF_PLUGIN_CACHE_DIR"] == given) is wins
+    assert ("TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE" in made) is not wins
