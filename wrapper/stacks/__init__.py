@@ -230,7 +230,9 @@ def component_of(
     if not by_path and logical != stack:
         return None
     _complete(section, resolved, tree, settings, name, stack, logical, bool(root_name))
-    section["auth"] = deep_merge(dict(settings.auth), section.get("auth") or {})
+    section["auth"] = deep_merge(
+        dict(settings.auth), section.get("auth") or {}, resolved.strategy or settings.strategy
+    )
     deferred = resolved.deferred
     if templates and settings.rendering:
         if deferred:  # rendered with the rest; no key of a manifest is like it

@@ -264,10 +264,12 @@ class Loader:
             f"stack import not found: import '{wanted}' in file '{self.rel(path)}': "
             "failed to find import"
         )
-        folder = os.path.dirname(os.path.join(self.settings.stacks_dir, wanted))
-        stem = os.path.dirname(wanted)
-        names = [os.path.join(stem, name.split(".")[0]) for name, _, _ in globs.listing(folder)]
-        return StackError(message, at=self.where(path, position), hint=near(wanted, names))
+        full = os.path.join(self.settings.stacks_dir, wanted.rstrip("/"))
+        names = [name.split(".")[0] for name, _, _ in globs.listing(os.path.dirname(full))]
+        hint = near(wanted, [os.path.join(os.path.dirname(wanted), name) for name in names])
+        if os.path.isdir(full):
+            hint = f"it is a directory: what is in it is imported by `{wanted.rstrip('/')}/*`"
+        return StackError(message, at=self.where(path, position), hint=hint)
 
     def where(self, path: str, *keys: int | str) -> Location:
         """Return the place of an import of a file, or of another key."""

@@ -218,7 +218,9 @@ class Passive:
         if not isinstance(body, dict) or _abstract(body):
             return None
         own = metadata_component(body)
-        if not own and (legacy_component(body) or (body.get("metadata") or {}).get("inherits")):
+        metadata = body.get("metadata")
+        inherits = isinstance(metadata, dict) and metadata.get("inherits")
+        if not own and (legacy_component(body) or inherits):
             try:
                 own = sections.resolve(tree, _KIND, name, self.settings, ("auth",)).base
             except WrapError:

@@ -59,7 +59,7 @@ class Resolved(NamedTuple):
     """A component's merged sections before names and templates.
 
     `base` is the effective `metadata.component`, own, inherited or legacy, '' for none. `deferred`
-    is what is merged again when its YAML functions have run.
+    is what is merged again when its YAML functions have run, `strategy` how its lists are merged.
     """
 
     section: dict[str, Any]
@@ -67,6 +67,7 @@ class Resolved(NamedTuple):
     base: str
     kind: str
     deferred: tuple[Deferred, ...] = ()
+    strategy: str = ""
 
 
 class _Parts(NamedTuple):
@@ -135,7 +136,7 @@ def resolve(
     if kind == "terraform":
         _backends(section, parts, own)
     section["inheritance"] = list(bases.chain)
-    return Resolved(section, bases, base, kind, tuple(again))
+    return Resolved(section, bases, base, kind, tuple(again), strategy)
 
 
 def components_of(tree: Tree, kind: str, settings: Settings) -> Mapping[str, Any]:

@@ -245,6 +245,36 @@ def test_auth_layers_name_section_file_and_key(repo: Repo) -> None:
     )
 
 
+def test_lists_in_auth_follow_the_component_over_the_configuration(repo: Repo) -> None:
+    repo.write(
+        {
+            ".atmos.d/auth.yaml": "auth: {identities: {dev: {kind: mock, tags: [all]}}}\n",
+            "stacks/deploy/dev.yaml": """
+vars: {stage: dev}
+components:
+  terraform:
+    app:
+      settings: {list_merge_strategy: append}
+      auth: {identities: {dev: {tags: [own]}}}
+""",
+        }
+    )
+    identities = repo.section("app", "dev", "auth")["identities"]
+    assert identities == {"dev": {"kind": "mock", "tags": ["all", "own"]}}
+
+
+def test_the_import_of_a_directory_is_told_how_to_be_written(repo: Repo) -> None:
+    repo.write(
+        {
+            "stacks/catalog/a.yaml": "vars: {a: 1}\n",
+            "stacks/deploy/dev.yaml": "import: [catalog]\nvars: {stage: dev}\n",
+        }
+    )
+    with pytest.raises(StackError) as caught:
+        repo.component("app", "dev")
+    assert any("`catalog/*`" in hint for hint in caught.value.hints)
+
+
 def test_a_key_is_found_where_it_was_set_last(repo: Repo) -> None:
     repo.write(
         {
