@@ -160,15 +160,16 @@ def test_those_long_unused_go_and_all_go(cli: Cli, run: Callable[..., Result]) -
     os.utime(root / "dev-own", (old, old))
     for lock in (Path(cli.environment["HOME"]) / ".local/state/atmos-wrap/turns").iterdir():
         os.utime(lock, (old, old))
+    (root / "stray").mkdir()
     clean = ("terraform", "workdir", "clean")
     wrong = cli(*clean, "--expired")
     assert (wrong.exit, "--expired and --ttl go together" in wrong.stderr) == (64, True)
     assert cli(*clean, "-e", "-t", "7d", "-n").stdout == f"Would delete:\n  {root}/dev-own\n"
     assert cli(*clean, "--expired", "--ttl=7d", "--force").exit == 0
-    assert sorted(os.listdir(root)) == ["prod-own"]
+    assert sorted(os.listdir(root)) == ["prod-own", "stray"]
     assert cli(*clean, "--all").exit == 64
     assert cli(*clean, "--all", "--force").exit == 0
-    assert os.listdir(root) == []
+    assert os.listdir(root) == ["stray"]
 
 
 @pytest.fixture(scope="module")

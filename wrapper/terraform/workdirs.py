@@ -43,30 +43,28 @@ class Place(NamedTuple):
 
 
 def found(config: Config, world: World) -> list[Place]:
-    """Return the working directories of the repository, by name."""
+    """Return the working directories of the repository, by name: those that say that they are."""
     root = os.path.join(config.base_path, workdir.FOLDER, "terraform")
     try:
         names = sorted(os.listdir(root))
     except OSError:
         return []
     places = [os.path.join(root, name) for name in names]
-    return [
-        _place(path, world) for path in places if os.path.isdir(path) and not os.path.islink(path)
-    ]
+    known = [_place(path, world) for path in places if not os.path.islink(path)]
+    return [place for place in known if place is not None]
 
 
-def _place(path: str, world: World) -> Place:
+def _place(path: str, world: World) -> Place | None:
     metadata = os.path.join(path, workdir.OWN, "metadata.json")
-    told: Any = {}
-    used = turn.last(path, world.environ)
     try:
-        used = max(used, os.stat(path).st_mtime)
         with open(metadata, "rb") as stream:
             told = json.loads(stream.read())
-        used = max(used, os.stat(metadata).st_mtime, _seconds(told.get("last_accessed")))
-    except (OSError, ValueError, AttributeError, RecursionError):
-        pass  # one without metadata that can be read: its name and its time are all that is known
-    return Place(path, told if isinstance(told, Mapping) else {}, used)
+        times = (turn.last(path, world.environ), os.stat(path).st_mtime, os.stat(metadata).st_mtime)
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(told, Mapping) or not told.get("component"):
+        return None
+    return Place(path, told, max(*times, _seconds(told.get("last_accessed"))))
 
 
 def _seconds(text: Any) -> float:
