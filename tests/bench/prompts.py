@@ -4,8 +4,10 @@ usage: python -m tests.bench.prompts [--sizes 10,10000] [--rounds N]. Each shell
 that its prompt runs, and times it with its own clock; the three programs take turns in each round,
 so that they share the machine's noise. "unchanged" is a prompt where nothing is new; "known" a
 directory of a repository that was seen before, come to from outside (in fish, whose clock is a
-program, half of going there and back); "unknown" one that was never seen; "first" the same where
-nothing of the repository was ever read.
+program, half of going there and back); "allowed" a repository that was allowed a moment ago in this
+shell; "unknown" a directory of it that was never seen; "changed" a directory whose answer is gone, as
+after each change of a file that matters; "first" the same where nothing of the repository was ever
+read.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pathlib import Path
 from tests.bench.__main__ import BIN, generate
 
 PROGRAMS = ("atmos-wrap", "direnv", "mise")
-STATES = ("unchanged", "known", "unknown", "first")
+STATES = ("unchanged", "known", "allowed", "unknown", "changed", "first")
 # The function that a program's hook runs at each prompt, by shell.
 FUNCTION = {
     "atmos-wrap": dict.fromkeys(("bash", "zsh", "fish"), "_atmos_wrap_hook"),
@@ -84,6 +86,7 @@ def _prepared(root: Path, size: int, programs: list[str]) -> dict[str, str]:
     }  # fmt: skip
     repo = root / "repo"
     generate(repo, size)
+    (repo / "never").mkdir()
     # What ours gives, as the other programs' own files say it.
     (repo / ".envrc").write_text(
         "export AWS_PROFILE=deploy AWS_REGION=us-east-1 AWS_CONFIG_FILE=x\n"
@@ -132,7 +135,7 @@ def _once(
     repo, outside = root / "repo", root / "out"
     # A fish shell that is timed by programs needs many runs of what takes little.
     often = shell == "fish" and state in ("unchanged", "known")
-    repeat = (60 if program == "atmos-wrap" else 10) if often else 1
+    repeat = (300 if program == "atmos-wrap" else 10) if often else 1
     function = FUNCTION[program][shell]
     again = ""
     if shell == "fish" and state == "known":
@@ -147,8 +150,10 @@ def _once(
         lines += [f"once {repo} 1 {outside}", *[f"once {outside} 1 {repo}"] * 8]
     else:
         cache = root / "home/.cache/atmos-wrap"
-        shutil.rmtree(cache / "hook" if state == "unknown" else cache, ignore_errors=True)
-        lines += [f"once {outside} 1 {repo}"]
+        shutil.rmtree(cache if state == "first" else cache / "hook", ignore_errors=True)
+        if state in ("allowed", "unknown") and program == "atmos-wrap":
+            lines += [f"cd {repo}", "atmos-wrap allow >/dev/null 2>&1", f"cd {outside}"]
+        lines += [f"once {outside} 1 {repo / 'never' if state == 'unknown' else repo}"]
     script = root / f"script-{fresh}"
     script.write_text("\n".join(lines) + "\n")
     flags = {"bash": ["--norc"], "zsh": ["-f"], "fish": ["--no-config"]}[shell]

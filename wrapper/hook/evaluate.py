@@ -188,11 +188,11 @@ def _watched(view: View) -> list[str]:
     found = list(view.closure.files)
     if view.pin.path:
         found.append(view.pin.path)
+    # Also the working directory, if a file of it counts: `mv` puts an older one in its place.
+    found += sorted({os.path.dirname(path) for path in found})
     if view.verdict is not None:
         found += view.verdict.watch
-    # Also the working directory, if a file of it counts: `mv` puts an older one in its place.
-    around = {os.path.dirname(path) for path in found}
-    return [*found, *sorted(around), *(view.found.files if view.found is not None else ())]
+    return [*found, *(view.found.files if view.found is not None else ())]
 
 
 def _marks(directory: str, root: str) -> Iterator[str]:
