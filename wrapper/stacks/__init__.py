@@ -208,7 +208,7 @@ def component_of(
     templates: bool = True,
 ) -> Component | None:
     """Return a manifest's component if its stack has the wanted name."""
-    from wrapper.stacks import names, sections
+    from wrapper.stacks import deferred, names, sections
     from wrapper.stacks.manifest import first_fault
 
     settings = repository.settings
@@ -233,19 +233,19 @@ def component_of(
     section["auth"] = deep_merge(
         dict(settings.auth), section.get("auth") or {}, resolved.strategy or settings.strategy
     )
-    deferred = resolved.deferred
+    waiting = resolved.deferred
     if templates and settings.rendering:
-        if deferred:  # rendered with the rest; no key of a manifest is like it
-            section["\0"] = [list(one.values) for one in deferred]
+        if waiting:
+            section[deferred.HELD] = [list(one.values) for one in waiting]
         section = _rendered(section, resolved, tree, repository, name, stack)
-        values = section.pop("\0", [])
-        deferred = tuple(
-            one._replace(values=tuple(made)) for one, made in zip(deferred, values, strict=True)
+        values = section.pop(deferred.HELD, [])
+        waiting = tuple(
+            one._replace(values=tuple(made)) for one, made in zip(waiting, values, strict=True)
         )
     return Component(
         name, stack, kind, section, tree.path, tree.paths,
         auth_layers(tree, resolved, name), logical, _layers(tree, resolved, name),
-        deferred=deferred,
+        deferred=waiting,
     )  # fmt: skip
 
 

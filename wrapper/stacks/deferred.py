@@ -15,6 +15,9 @@ SECTIONS = ("vars", "settings", "env", "providers", "required_providers", "hooks
 _CALLS = ("!template", "!terraform.output", "!terraform.state", "!store", "!exec", "!env",
           "!labels", "!tags")  # fmt: skip
 
+# Where the values wait beside a section while its templates are run; no section has such a name.
+HELD = ""
+
 _Path = tuple[str, ...]
 
 
@@ -50,6 +53,13 @@ def merged(section: str, layers: Sequence[Any], strategy: str) -> tuple[Any, lis
         if len(ordered) > 1 or inside:
             again.append(Deferred(section, path, ordered, strategy))
     return result, again
+
+
+def shown(section: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what templates see of a component."""
+    if HELD not in section:
+        return section
+    return {key: value for key, value in section.items() if key != HELD}
 
 
 def applied(data: Any, one: Deferred, values: Sequence[Any]) -> Any:

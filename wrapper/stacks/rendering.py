@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from wrapper.errors import Location, StackError, WrapError
 from wrapper.merge import Append
-from wrapper.stacks import template
+from wrapper.stacks import deferred, template
 from wrapper.stacks.manifest import Manifest, is_template, parse, read_bytes
 from wrapper.stacks.settings import Settings, truth
 from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
@@ -171,7 +171,7 @@ def component_stage(
         left, right = str(delimiters[0]), str(delimiters[1])
     rounds = settings.templates.get("evaluations")
     for _ in range(rounds if isinstance(rounds, int) and rounds > 0 else 1):
-        stage = _Stage(section, (left, right), at, functions, find)
+        stage = _Stage(deferred.shown(section), (left, right), at, functions, find)
         section = {key: _texts(value, stage, (key,)) for key, value in section.items()}
     return section
 
@@ -183,7 +183,7 @@ def with_component_locals(
 
     What the component has from elsewhere sees its own locals only. Source: reference 3.12.
     """
-    data = {**section, "locals": values}
+    data = {**deferred.shown(section), "locals": values}
 
     def walk(value: Any, own: Any, keys: Path) -> Any:
         if isinstance(value, dict) and isinstance(own, dict):
