@@ -250,3 +250,13 @@ def test_backends_are_shown_without_asking_a_cloud(repo: Repo) -> None:
     assert (off.exit, "set provision.backend.enabled: true" in off.stderr) == (78, True)
     assert "at stacks/dev.yaml:11:" in off.stderr
     assert repo.fake.calls() == []
+
+
+def test_where_nobody_may_ask_for_the_bucket_init_decides(repo: Repo) -> None:
+    repo.fake.bucket(ACCOUNT, BUCKET)
+    repo.fake.script("s3:HeadBucket", error=(403, "AccessDenied"))
+    assert repo("deploy", "app").exit == 0
+    told = repo("backend", "create", "app")
+    assert told.exit == 78
+    assert f"the bucket {BUCKET} cannot be made: An error occurred (403)" in told.stderr
+    assert repo.asked() == []

@@ -67,6 +67,15 @@ def test_components_of_one_module_run_apart(cli: Cli, workdirs: Path) -> None:
     assert sorted(os.listdir(module)) == ["main.tf"]
 
 
+def test_what_another_run_is_just_writing_is_not_copied(cli: Cli, workdirs: Path) -> None:
+    module = repository.write(cli.cwd, stack(TWO))
+    for name in ("dev-app.terraform.tfvars.json.4711.1a2b.tmp", "main.tf.4711.tmp", "notes.tmp"):
+        (module / name).write_text("{}")
+    deploy(cli, "one-a")
+    copied = set(os.listdir(workdirs / "dev-one-ha"))
+    assert {name for name in copied if name.endswith(".tmp")} == {"notes.tmp"}
+
+
 def test_a_change_of_the_module_arrives_and_the_state_stays(cli: Cli, workdirs: Path) -> None:
     module = repository.write(cli.cwd, stack(TWO))
     (module / "gone.tf").write_text('output "gone" { value = 1 }\n')

@@ -6,6 +6,8 @@ from wrapper.complete import flags, terraform
 from wrapper.complete.commands import COMMANDS, Flag
 
 _EXEC = "auth exec"
+# Sub-commands of terraform that do nothing without a word of their own.
+_WORDS = ("state", "generate", "backend", "source", "workdir")
 _FREE = "text"
 
 
@@ -186,7 +188,7 @@ class _Scan:
             place.kind = "file"
         elif len(path) == 2 and path[1] in terraform.WORDS:
             place.choices = [(word, "") for word in terraform.WORDS[path[1]]]
-            place.kind = "words" if path[1] in ("state", "generate") else "component"
+            place.kind = "words" if path[1] in _WORDS else "component"
         elif path[1] in ("login", "logout", "metadata", "version"):
             place.kind = ""
 

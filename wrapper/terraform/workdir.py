@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from wrapper.errors import StackError, StoreError
 from wrapper.terraform import files, source
@@ -28,6 +30,8 @@ _LOCK = ".terraform.lock.hcl"
 LEFT = (".terraform", "terraform.tfstate.d", OWN, ".git")
 STATES = (".tfstate", ".tfstate.backup", ".tfstate.lock.info")
 _MADE = (".terraform.tfvars.json", ".terraform.test.tfvars.json", ".planfile", files.PROVIDERS)
+# What a run in the module's directory is just writing.
+_TEMPORARY = re.compile(r"\.\d+(\.[0-9a-f]+)?\.tmp$")
 _MODULE = (".tf", ".tf.json", ".tofu", ".tofu.json")
 
 
@@ -120,7 +124,7 @@ def files_of(module: Module, spec: Spec | None, config: Config) -> Iterator[tupl
                 if entry.name not in LEFT and real not in trail:
                     stack.append((f"{name}/", entry.path, (*trail, real)))
             elif entry.is_file() and not entry.name.endswith((*STATES, *skipped)):
-                if source.takes(spec, name):
+                if not _TEMPORARY.search(entry.name) and source.takes(spec, name):
                     yield name, entry.path
 
 
@@ -139,7 +143,10 @@ def note(wanted: Mapping[str, str], module: Module, target: str) -> None:
     """Write down what was copied. Raises: StoreError."""
     from wrapper import files as storage
 
-    found = {name: stamp(where) for name, where in wanted.items()}
+    found = {}
+    for name, where in wanted.items():
+        with suppress(FileNotFoundError):
+            found[name] = stamp(where)
     text = json.dumps({"files": found, "revision": module.revision})
     storage.write_atomic(os.path.join(target, OWN, "atmos-wrap.json"), text.encode())
 
@@ -189,7 +196,8 @@ def sync(
     """Copy what differs; remove what was copied before and is gone, never anything else.
 
     Without a record of ours (another program made the directory) files of Terraform's go, too, if
-    `clears`.
+    `clears`. What is gone before it is copied, as a run in the module's directory took it away, is
+    none of the module.
     """
     os.makedirs(target, exist_ok=True)
     for name, where in wanted.items():
@@ -197,8 +205,13 @@ def sync(
         if not _is_copy(where, copy, name, before):
             os.makedirs(os.path.dirname(copy), exist_ok=True)
             temporary = f"{copy}.{os.getpid()}.tmp"
-            shutil.copyfile(where, temporary)
-            os.chmod(temporary, (os.stat(where).st_mode & 0o777) | 0o600)
+            try:
+                shutil.copyfile(where, temporary)
+                os.chmod(temporary, (os.stat(where).st_mode & 0o777) | 0o600)
+            except FileNotFoundError:
+                if os.path.exists(where):
+                    raise
+                continue
             os.replace(temporary, copy)
     gone = [name for name in before if name not in wanted and name != _LOCK]
     if not before and clears:
