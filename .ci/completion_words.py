@@ -34,7 +34,7 @@ TRUTH = "true|false"
 # What the value of a flag is, by its name or by command and name; '' is free text.
 FLAGS = {
     "--abstract": TRUTH, "--component": "component", "--component-types": "terraform|helmfile|packer*",
-    "--components": "component*", "--enabled": TRUTH, "--file": "file", "--identities": "identity*",
+    "--components": "component*", "--enabled": TRUTH, "--error-mode": "strict|warn|silent", "--file": "file", "--identities": "identity*",
     "--locked": TRUTH, "--output-file": "file", "--process-functions": TRUTH,
     "--process-templates": TRUTH, "--provider": "provider", "--providers": "provider*",
     "--sections": "vars|env|settings|metadata|backend|backend_type|providers|auth*",

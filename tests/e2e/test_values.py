@@ -172,3 +172,46 @@ def test_a_name_means_also_the_components_of_that_module(cli: Cli) -> None:
         "      net:\n        component: net\n"
     )
     assert cli("list", "vars", "shop").exit == 78
+
+
+READER = """\
+vars: {stage: read}
+terraform: {backend_type: local, backend: {local: {path: here.tfstate}}}
+components:
+  terraform:
+    it: {metadata: {component: app}}
+    reader: {vars: {of: !terraform.state it output}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "variable", "config", "strict"),
+    [
+        ((), None, "", False),
+        (("--error-mode", "strict"), None, "", True),
+        ((), "strict", "", True),
+        ((), None, "describe: {error_mode: strict}\n", True),
+        (("--error-mode", "silent"), "strict", "describe: {error_mode: strict}\n", False),
+    ],
+)
+@pytest.mark.parametrize("what", ["component reader", "stacks --sections vars"])
+def test_the_error_mode_decides_whether_a_missing_output_is_a_fault(
+    cli: Cli,
+    repo: Path,
+    flags: tuple[str, ...],
+    variable: str | None,
+    config: str,
+    strict: bool,
+    what: str,
+) -> None:
+    (repo / "stacks/deploy/read.yaml").write_text(READER, encoding="utf-8")
+    (repo / "atmos.yaml").write_text(repository.ATMOS + config, encoding="utf-8")
+    asked = ("describe", *what.split(), "-s", "read", *flags)
+    told = cli(*asked, env={"ATMOS_DESCRIBE_ERROR_MODE": variable})
+    assert (told.exit, "of: (computed)" in told.stdout) == ((78, False) if strict else (0, True))
+    assert not strict or "stacks/deploy/read.yaml:6:21" in told.stderr
+
+
+def test_an_error_mode_that_is_none_is_told(cli: Cli) -> None:
+    told = cli("describe", "component", "app", "-s", "dev", "--error-mode", "strikt")
+    assert (told.exit, 'did you mean "strict"?' in told.stderr) == (64, True)

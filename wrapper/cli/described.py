@@ -37,6 +37,7 @@ def component(
     templates: str = "true",
     skip: Sequence[str] = (),
     provenance: bool = False,
+    error_mode: str = "",
 ) -> None:
     """Write one component, resolved; `name` may be a path. Raises: WrapError."""
     from wrapper import run, stacks
@@ -57,8 +58,9 @@ def component(
         config, world, name, stack, "", templates=truth(templates), reader=reader
     )
     if truth(functions):
+        strict = is_strict(session, error_mode)
         found = stacks.evaluate(
-            found, config, world, config.environ, skip=names_of(skip), reader=reader
+            found, config, world, config.environ, skip=names_of(skip), reader=reader, strict=strict
         )
     section: Any = _with_zero_values(found.section)
     whole = _filter(session, config.data) != "schema"
@@ -102,6 +104,24 @@ def truth(text: str) -> bool:
     from wrapper.errors import UsageError
 
     raise UsageError(f'"{text}" is neither true nor false', hint="write it behind =: --flag=false")
+
+
+def is_strict(session: Session, given: str) -> bool:
+    """Say whether an output that is not there yet is an error, and not `(computed)`.
+
+    Raises: UsageError for a mode that is none. Source: reference/atmos-stacks.md 3.10, 6.1.
+    """
+    modes = ("strict", "warn", "silent")
+    section = session.config().data.get("describe")
+    config = section.get("error_mode") if isinstance(section, Mapping) else None
+    mode = given or session.world.environ.get("ATMOS_DESCRIBE_ERROR_MODE") or config or "warn"
+    if mode in modes:
+        return bool(mode == "strict")
+    from wrapper.errors import UsageError, near
+
+    raise UsageError(
+        f'unknown error mode "{mode}"', hint=near(str(mode), modes) or ", ".join(modes)
+    )
 
 
 def split(text: str) -> tuple[str, ...]:

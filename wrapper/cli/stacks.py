@@ -21,6 +21,9 @@ Functions = Annotated[
     bool, typer.Option("--process-functions/--no-process-functions", help="run YAML functions")
 ]
 Skip = Annotated[list[str], typer.Option("--skip", help="functions (without !) that stay text")]
+ErrorMode = Annotated[
+    str, typer.Option("--error-mode", help="strict: an output that is not there is an error")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +48,7 @@ def describe_component(
     provenance: Annotated[
         bool, typer.Option("--provenance", help="show the file and line of each key, in YAML")
     ] = False,
+    error_mode: ErrorMode = "",
 ) -> None:
     """Show one component of one stack, resolved."""
     described.component(
@@ -57,6 +61,7 @@ def describe_component(
         templates=process_templates,
         skip=skip,
         provenance=provenance,
+        error_mode=error_mode,
     )
 
 
@@ -76,6 +81,7 @@ def describe_stacks(
     include_empty_stacks: Annotated[
         bool, typer.Option("--include-empty-stacks", help="also manifests without components")
     ] = False,
+    error_mode: ErrorMode = "",
 ) -> None:
     """Show every component of every stack, resolved."""
     from wrapper import run, stacks
@@ -84,10 +90,17 @@ def describe_stacks(
     session: Session = ctx.obj
     config = session.config()
     reader = run.reader(config, session.globals.identity, session.world, masks=True)
+    strict = described.is_strict(session, error_mode)
 
     def evaluated(one: Component) -> Component:
         return stacks.evaluate(
-            one, config, session.world, config.environ, skip=names_of(skip), reader=reader
+            one,
+            config,
+            session.world,
+            config.environ,
+            skip=names_of(skip),
+            reader=reader,
+            strict=strict,
         )
 
     chosen = overview.Chosen(

@@ -108,6 +108,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...], tuple[Flag, ...]]] = {
         ("--process-templates", "", "value", "true|false", "false: leave templates as text"),
         ("--skip", "", "value", "function", "functions (without !) that stay text"),
         ("--provenance", "", "bool", "", "show the file and line of each key, in YAML"),
+        ("--error-mode", "", "value", "strict|warn|silent", "strict: an output that is not t…"),
     )),
     "describe config": ("Show the merged configuration. Values that `!env` read for credentials are masked", (), (
         ("--format", "-f", "value", "json|yaml", "format of the output"),
@@ -134,6 +135,7 @@ COMMANDS: dict[str, tuple[str, tuple[str, ...], tuple[Flag, ...]]] = {
         ("--process-templates", "", "value", "true|false", "false: leave templates as text"),
         ("--skip", "", "value", "function", "functions (without !) that stay text"),
         ("--include-empty-stacks", "", "bool", "", "also manifests without components"),
+        ("--error-mode", "", "value", "strict|warn|silent", "strict: an output that is not t…"),
     )),
     "fetch": ("Get what the repository imports from the net; asks about each new source", ("",), (
         ("--yes", "-y", "bool", "", "agree to all that is found"),
