@@ -64,6 +64,7 @@ def measured(size: int, root: Path, runs: int) -> list[tuple[int, str, list[floa
     lines = {
         "components": ("terraform plan ", "part7"),
         "stacks": (f"terraform plan app -s {some}", last),
+        "identities": ("exec -i ", "user"),
     }
     asked: dict[str, Callable[[], float]] = {
         "`python -c pass`": lambda: alone(cli, [sys.executable, "-E", "-P", "-c", "pass"]),
@@ -71,6 +72,7 @@ def measured(size: int, root: Path, runs: int) -> list[tuple[int, str, list[floa
         "`__complete`, all stacks": lambda: alone(
             cli, [*OWN, "terraform", "plan", "app", "-s", ""]
         ),
+        "`__complete`, identities": lambda: alone(cli, [*OWN, "exec", "-i", ""]),
         "`atmos-wrap __complete`": lambda: alone(
             cli, [str(BIN / "atmos-wrap"), "__complete", "terraform", "plan", ""]
         ),
