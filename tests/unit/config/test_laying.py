@@ -105,9 +105,10 @@ def test_of_several_import_lists_the_last_counts_and_lies_over_all_drop_ins(repo
 
 def test_imports_start_at_the_base_path_of_the_file_that_lists_them(repo: Any) -> None:
     files = {
-        "atmos.yaml": "base_path: ./up\nimport: [one.yaml]",
-        "up/one.yaml": "base_path: ./low\nimport: [two.yaml]\nenv: {A: one}",
-        "up/low/two.yaml": "env: {A: two}",
+        "atmos.yaml": "base_path: ./up\nimport: [in/one.yaml]",
+        "up/in/one.yaml": "base_path: ./low\nimport: [two.yaml]\nenv: {A: one}",
+        "up/in/low/two.yaml": "env: {A: two}",
+        "up/low/two.yaml": "env: {A: not this}",
     }
     assert repo(files).data["env"] == {"A": "two"}
 
@@ -124,15 +125,16 @@ def test_the_git_root_gives_drop_ins_also_where_it_is_no_base_path(
 def test_a_file_of_the_command_line_lies_under_its_imports_and_has_no_drop_ins(repo: Any) -> None:
     files = {
         "c/x.yaml": "base_path: .\nimport: [i.yaml]\nenv: {A: x, X: x}",
-        "c/i.yaml": "env: {A: i}",
+        "c/i.yaml": "import: [n.yaml]\nenv: {A: i, N: i}",
+        "c/n.yaml": "env: {N: n}",
         "c/.atmos.d/d.yaml": "env: {D: d}",
         "y.yaml": "env: {A: y}",
     }
     one = repo(files, options=Options(config_files=("c/x.yaml",)))
-    assert one.data["env"] == {"A": "i", "X": "x"}
+    assert one.data["env"] == {"A": "i", "N": "n", "X": "x"}
     # The list of the first still holds: no later file has another.
     two = repo(files, options=Options(config_files=("c/x.yaml", "y.yaml")))
-    assert two.data["env"] == {"A": "i", "X": "x"}
+    assert two.data["env"] == {"A": "i", "N": "n", "X": "x"}
 
 
 @pytest.mark.parametrize(
