@@ -57,8 +57,20 @@ def _file_context(data: dict[str, Any], path: str) -> dict[str, Any]:
     from wrapper.stacks import localvalues
 
     own = localvalues.of_file(data, path)
+    return _known(data, own, path) if own else {}
+
+
+def _known(data: Mapping[str, Any], own: Mapping[str, Any], path: str) -> dict[str, Any]:
+    """Return what a file's templates may read of it: each section sees those before it rendered."""
     known: dict[str, Any] = {key: data[key] for key in _CONTEXT if key in data}
-    return {**known, "locals": own} if own else {}
+    known["locals"] = own
+    for key in _CONTEXT:
+        if _has_template(known.get(key)):
+            try:
+                known[key] = typed(known[key], known, path, Location(path, 1, 1), True)
+            except StackError:
+                continue  # it needs what only the component stage knows
+    return known
 
 
 def _parse_text(
@@ -66,9 +78,10 @@ def _parse_text(
 ) -> dict[str, Any]:
     text = read_bytes(path)
     if context is not None and b"{{" in text:
+        own = _file_context(_plain(text, path, settings), path) if b"locals:" in text else {}
         rendered = template.render(
             text.decode("utf-8", "replace"),
-            context,
+            {**own, **context},
             what="import template",
             at=Location(path, 1, 1),
             strict=strict,
@@ -76,6 +89,14 @@ def _parse_text(
         text = rendered.encode()
     data = parse(text, path, (settings.stacks_dir, settings.base_path), settings.delimiter).data
     return without_locals(data)
+
+
+def _plain(text: bytes, path: str, settings: Settings) -> dict[str, Any]:
+    """Return what a template holds before it is rendered, nothing where that is no YAML."""
+    try:
+        return parse(text, path, (settings.stacks_dir, settings.base_path), settings.delimiter).data
+    except StackError:
+        return {}
 
 
 def import_path(entry: Entry, carried: Mapping[str, Any], at: Location) -> str:
@@ -102,8 +123,7 @@ def with_locals(data: dict[str, Any], path: str) -> dict[str, Any]:
     own = localvalues.of_file(data, path)
     if not _has_template(rest):
         return rest
-    known: dict[str, Any] = {key: rest[key] for key in _CONTEXT if key in rest}
-    context = {**known, "locals": own}
+    context = _known(rest, own, path)
     try:
         rendered = typed(rest, context, path, Location(path, 1, 1), True)
     except StackError:

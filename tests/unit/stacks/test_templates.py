@@ -253,3 +253,37 @@ def test_a_component_that_is_not_there_is_told_with_the_place(repo: Repo) -> Non
     with pytest.raises(WrapError, match=r"atmos\.Component: .*`none`") as caught:
         variables(repo)
     assert (caught.value.exit_code, len(caught.value.at)) == (78, 1)
+
+
+def test_sections_of_a_file_see_the_ones_before_them_rendered(repo: Repo) -> None:
+    repo.write(
+        {
+            "stacks/deploy/dev.yaml": """
+locals: {where: eu}
+settings: {label: "{{ .locals.where }}-x"}
+vars: {stage: dev, label: "{{ .settings.label }}", again: "{{ .vars.label }}"}
+env: {LABEL: "{{ .vars.label }}"}
+components: {terraform: {app: {vars: {own: "{{ .env.LABEL }}"}}}}
+"""
+        }
+    )
+    assert repo.section("app", "dev", "vars") == {
+        "stage": "dev",
+        "label": "eu-x",
+        "again": "eu-x",
+        "own": "eu-x",
+    }
+
+
+def test_a_file_that_is_rendered_as_text_sees_its_locals_when_it_is_yaml_before(repo: Repo) -> None:
+    repo.write(
+        {
+            "stacks/catalog/a.yaml.tmpl": """
+locals: {where: eu, full: "{{ .locals.where }}-1"}
+vars: {full: "{{ .locals.full }}", given: "{{ .given }}"}
+""",
+            "stacks/deploy/dev.yaml": "import: [{path: catalog/a, context: {given: g}}]\n"
+            "vars: {stage: dev}\ncomponents: {terraform: {app: {}}}\n",
+        }
+    )
+    assert repo.section("app", "dev", "vars") == {"stage": "dev", "full": "eu-1", "given": "g"}
