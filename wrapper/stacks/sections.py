@@ -393,6 +393,6 @@ def not_there(name: str, stack: str, names: list[str]) -> StackError:
     """Return the error for a component that a stack does not have."""
     return StackError(
         f"invalid component: could not find the component `{name}` in the stack `{stack}`",
-        hint=near(name, names)
+        hint=near(name, [one for one in names if one != name])
         or "check the names, the context variables of the manifests, and their imports",
     )
