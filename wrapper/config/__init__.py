@@ -370,15 +370,8 @@ def _with_atmos_variables(environ: Mapping[str, str], data: Mapping[str, Any]) -
     section = data.get("env")
     if not isinstance(section, Mapping):
         return environ
-    ours = {k: env_text(v) for k, v in section.items() if k.startswith("ATMOS_") and v is not None}
+    ours = {k: str(v) for k, v in section.items() if k.startswith("ATMOS_")}
     return {**ours, **environ} if ours else environ
-
-
-def env_text(value: Any) -> str:
-    """Return a value of the `env` section as a variable's text."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def _realm(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 
-from wrapper.errors import ConfigError
+from wrapper.errors import ConfigError, Location
 from wrapper.remote import is_remote
 from wrapper.typed import Any, NamedTuple
 
@@ -160,9 +160,10 @@ def read_tree(
         for target in targets:
             if target in trail:
                 chain = " -> ".join((*trail, target))
-                raise ConfigError(f"files import each other: {chain}", at=path)
+                raise ConfigError(f"files import each other: {chain}", at=_import_of(path))
             if len(trail) > _MAX_DEPTH:
-                raise ConfigError(f"imports are nested more than {_MAX_DEPTH} deep", at=path)
+                deep = f"imports are nested more than {_MAX_DEPTH} deep"
+                raise ConfigError(deep, at=_import_of(path))
             start = (_own_base(target, read(target), anchors[0]), anchors[1])
             imports.append(read_tree(target, read, start, warn, trail, fetch))
     return Tree(path, data, tuple(imports))
@@ -210,8 +211,15 @@ def _main_file(directory: str, names: Sequence[str] = _NAMES) -> list[str]:
 def _entries(value: Any, path: str) -> list[str]:
     entries = [value] if isinstance(value, str) else value or []
     if not isinstance(entries, list) or not all(isinstance(entry, str) for entry in entries):
-        raise ConfigError("`import` must be a list of paths", at=path)
+        raise ConfigError("`import` must be a list of paths", at=_import_of(path))
     return [entry for entry in entries if entry]
+
+
+def _import_of(path: str) -> Location:
+    from wrapper import yamlio
+
+    with open(path, "rb") as stream:
+        return yamlio.locate(stream.read(), path, ("import",))
 
 
 def _targets(entry: str, anchors: tuple[str, str]) -> list[str]:

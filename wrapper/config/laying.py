@@ -60,7 +60,34 @@ def merged(layout: Layout) -> dict[str, Any]:
         total = {**total, "edition": pin}
     found = prune(deep_merge(below, total))
     assert isinstance(found, dict)
-    return found
+    data: dict[str, Any] = found
+    for keys in (("env",), ("templates", "settings", "env")):
+        data = _with_texts(data, keys)
+    return data
+
+
+def _with_texts(data: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
+    """Return `data` with the values of the map at a key path as variables hold them."""
+    first, *rest = keys
+    own = data.get(first)
+    if not isinstance(own, dict):
+        return data
+    if rest:
+        return {**data, first: _with_texts(own, rest)}
+    return {**data, first: {name: _text(value) for name, value in own.items()}}
+
+
+def _text(value: Any) -> str:
+    """Return a scalar as Go writes it; a map or a list is nothing."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        from decimal import Decimal
+
+        return format(Decimal(repr(value)), "f").removesuffix(".0")
+    return str(value) if isinstance(value, int) else ""
 
 
 def _pin(value: Any) -> str:

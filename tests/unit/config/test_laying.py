@@ -231,3 +231,26 @@ def test_a_profile_named_as_an_identity_is_told(cli: Any) -> None:
 def test_profiles_are_listed_with_their_metadata(cli: Any) -> None:
     shown = written(cli, PROFILE)("profile", "list", "--format", "json")
     assert [row["Metadata"] for row in json.loads(shown.stdout)] == [{"name": "One"}, None]
+
+
+def test_variables_are_text_as_go_writes_it(repo: Any) -> None:
+    values = "{A: 1, B: true, C: 1.50, D: [1], E: {x: 1}, F: 0o17, G: 2.0, H: 1e21, I: no, J: null}"
+    data = repo({"atmos.yaml": f"env: {values}\ntemplates: {{settings: {{env: {values}}}}}"}).data
+    texts = {"A": "1", "B": "true", "C": "1.5", "D": "", "E": "", "F": "15", "G": "2", "I": "no"}
+    assert data["env"] == {**texts, "H": "1000000000000000000000"}
+    assert data["templates"]["settings"]["env"] == data["env"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"atmos.yaml": "\nimport: [1]"},
+        {"atmos.yaml": "\nimport: [atmos.yaml]"},
+    ],
+)
+def test_wrong_imports_are_told_with_their_place(
+    repo: Any, tmp_path: Path, files: dict[str, str]
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        repo(files)
+    assert [str(at) for at in caught.value.at] == [f"{tmp_path}/atmos.yaml:2:1"]

@@ -110,7 +110,7 @@ def test_schema_keys_lose_their_case_and_names_keep_it(repo: Any) -> None:
     text = "Stacks: {Base_Path: s}\nenv: {Aa: 1}\nAuth: {Identities: {MyOwn: {Kind: ambient}}}"
     found = repo({"atmos.yaml": text})
     assert found.data["stacks"]["base_path"] == "s"
-    assert found.data["env"] == {"Aa": 1}
+    assert found.data["env"] == {"Aa": "1"}
     assert found.data["auth"] == {"identities": {"MyOwn": {"kind": "ambient"}}}
 
 
