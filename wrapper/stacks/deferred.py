@@ -16,7 +16,7 @@ _CALLS = ("!template", "!terraform.output", "!terraform.state", "!store", "!exec
           "!labels", "!tags")  # fmt: skip
 
 # Where the values wait beside a section while its templates are run; no section has such a name.
-HELD = ""
+HELD = "\0"
 
 _Path = tuple[str, ...]
 
