@@ -28,7 +28,7 @@ ONCE = (
     "test_hook_history", "test_hook_moves", "test_hook_stacks", "test_hostile", "test_keyring", "test_killed", "test_list_files",
     "test_mise",
     "test_parallel_sso", "test_prompt", "test_provision_backend", "test_remote_imports", "test_remote_states", "test_run_hooks",
-    "test_run_stores", "test_saml", "test_start_files", "test_start_quiet", "test_stores", "test_terraform_storage", "test_workdir", "test_workflows",
+    "test_run_stores", "test_saml", "test_start_files", "test_start_quiet", "test_stores", "test_template_places", "test_terraform_storage", "test_workdir", "test_workflows",
 )  # fmt: skip
 KEPT = ("PATH", "TMPDIR", "CI", "PYTEST_", "COVERAGE_", "HYPOTHESIS_")
 

@@ -116,6 +116,48 @@ host: !store vault/prod db dsn | query .host
     assert calls == [hub]
 
 
+def test_templates_ask_stores_and_functions_as_the_same_identities(
+    cli: Cli, shop: chain.Chain, fake_aws: aws.Fake
+) -> None:
+    params, vault = kept("aws/ssm", prefix="/shop"), kept("aws/asm", prefix="shop")
+    put(
+        fake_aws,
+        shop,
+        "deploy",
+        params,
+        store.Slot("prod", "net/vpc", "subnets"),
+        {"ids": ["a", "b"]},
+    )
+    put(fake_aws, shop, "hub", vault, store.Slot("prod", "db", "dsn"), {"host": "i"})
+    with (shop.repo / "atmos.yaml").open("a", encoding="utf-8") as stream:
+        stream.write("templates: {settings: {enabled: true, sprig: {enabled: true}}}\n")
+    variables(
+        cli,
+        shop,
+        """\
+one: '{{ index (atmos.Store "params" .vars.stage "net/vpc" "subnets").ids 1 }}'
+host: '{{ (atmos.Store "vault/prod" "prod" "db" "dsn").host }}'
+same: '{{ atmos.Resolve "!store params net/vpc subnets | query .ids[0]" }}-{{ .vars.stage }}'
+who: '{{ atmos.Resolve .settings.who }}'
+own: '{{ atmos.Resolve "!env OWN" }}/{{ atmos.Resolve "plain" }}'
+kept: !env OWN
+""",
+        "      settings: {who: '!aws.account_id'}\n      env: {OWN: mine, MADE: '{{ .vars.stage }}'}\n",
+    )
+    account = shop.roles["deploy"].split(":")[4]
+    assert shown(cli) == {
+        "stage": "prod", "text": "hello", "one": "b", "host": "i", "same": "a-prod",
+        "who": account, "own": "mine/plain", "kept": "mine",
+    }  # fmt: skip
+    path = shop.repo / "stacks/prod.yaml"
+    path.write_text(path.read_text().replace('"dsn"', '"none"'), encoding="utf-8")
+    done = cli("describe", "component", "app", "-s", "prod")
+    assert done.exit == 78
+    assert 'error: atmos.Store: the store "vault/prod" has no "shop/prod/db/none"' in done.stderr
+    line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if '"none"' in text)
+    assert f"at stacks/prod.yaml:{line}:9" in done.stderr
+
+
 def test_a_default_does_not_stand_in_for_a_store_that_refuses(
     cli: Cli, shop: chain.Chain, fake_aws: aws.Fake
 ) -> None:

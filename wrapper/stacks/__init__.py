@@ -280,19 +280,24 @@ def _rendered(
     @lru_cache(maxsize=1)
     def functions() -> Mapping[str, Any]:
         return others.template_functions(
-            section, at, settings, repository.config, repository.world, reader
+            section, at, settings, repository.config, repository.world, reader, whole
         )
 
     merged = section
 
+    def whole() -> Component:
+        return Component(
+            name, stack, resolved.kind, merged, tree.path, tree.paths,
+            auth_layers(tree, resolved, name), "", _layers(tree, resolved, name),
+        )  # fmt: skip
+
     def find(keys: tuple[str | int, ...], text: str) -> Location | None:
         from wrapper.stacks import provenance
 
-        made = Component(
-            name, stack, resolved.kind, merged, tree.path, tree.paths, (), "",
-            _layers(tree, resolved, name),
-        )  # fmt: skip
-        return provenance.place_of(made, repository.config, keys, text)
+        if keys[0] == "\0":  # what a layer says beside a function: keys of the layer's own value
+            one = resolved.deferred[int(keys[1])]
+            keys = (one.section, *one.path, *keys[3:])
+        return provenance.place_of(whole(), repository.config, keys, text)
 
     others.enter(reader, name, stack, at)
     try:

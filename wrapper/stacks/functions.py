@@ -215,7 +215,7 @@ def _template(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
             at=at,
             strict=False,
             functions=lambda: others.template_functions(
-                section, at, settings, run.config, run.world, run.reader
+                section, at, settings, run.config, run.world, run.reader, lambda: run.component
             ),
         )
     try:

@@ -39,9 +39,9 @@ def functions(environ: Mapping[str, str] | None = None) -> dict[str, Callable[..
     found = {
         f"{space}__{name}": one for space, some in spaces.items() for name, one in some.items()
     }
-    from wrapper.stacks import gomplate_rest
+    from wrapper.stacks import gomplate_rest, gomplate_time
 
-    found |= gomplate_rest.functions(_bool)
+    found |= gomplate_rest.functions(_bool) | gomplate_time.functions()
     return found | {
         "getenv": getenv,
         "env__Getenv": getenv,

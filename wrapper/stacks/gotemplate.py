@@ -22,7 +22,7 @@ _QUOTED = r'"(?:[^"\\\n]|\\.)*"|`[^`]*`|' + r"'(?:[^'\\\n]|\\.)+'|/\*.*?\*/"
 # gomplate's and Atmos's functions stand in name spaces, which gotpl does not have.
 _SPACED = re.compile(
     rf"({_QUOTED})|(?<![\w.$)])(atmos|base64|coll|conv|crypto|data|env|filepath|math|path|random|regexp"
-    r"|strings|test|uuid)\.([A-Z]\w*)",
+    r"|strings|test|time|uuid)\.([A-Z]\w*)",
     re.S,
 )
 
@@ -86,9 +86,17 @@ def joined(text: str, delimiters: tuple[str, str]) -> str:
     left, right = (re.escape(one) for one in delimiters)
 
     def action(match: re.Match[str]) -> str:
-        return _SPACED.sub(lambda m: m[1] or f"{m[2]}__{m[3]}", match[0])
+        return _SPACED.sub(_as_one, match[0])
 
     return re.sub(rf"{left}(?:{_QUOTED}|.)*?{right}", action, text, flags=re.S)
+
+
+def _as_one(match: re.Match[str]) -> str:
+    """Return a function's name as one word; in brackets where a method of its result follows."""
+    if match[1]:
+        return match[1]
+    name = f"{match[2]}__{match[3]}"
+    return f"({name})" if re.match(r"\.[A-Za-z]", match.string[match.end() :]) else name
 
 
 @lru_cache(maxsize=1)

@@ -130,10 +130,11 @@ def template_functions(
     config: Config,
     world: World,
     reader: Reader,
+    whole: Callable[[], Component],
 ) -> Mapping[str, Callable[..., Any]]:
     """Return the functions that a component's templates may call.
 
-    Source: reference/atmos-stacks.md 3.6.
+    `component` is its section, `whole` gives all of it. Source: reference/atmos-stacks.md 3.6.
     """
     from wrapper.stacks import gotemplate
 
@@ -168,20 +169,63 @@ def template_functions(
         result: Mapping[str, Any] = reader.known[key]
         return result
 
-    def unsupported(what: str) -> Callable[..., Any]:
-        def refuse(*_given: Any) -> Any:
-            raise StackError(f"{what} is not supported in templates", at=at)
-
-        return refuse
-
     if not world.fetches:
         known["getHostByName"] = _unasked(at)
     known["atmos__Component"] = described
     known["atmos__GomplateDatasource"] = lambda name: _datasource(str(name), settings, reader, at)
     known["datasource"] = known["ds"] = known["atmos__GomplateDatasource"]
-    known["atmos__Store"] = unsupported("atmos.Store")
-    known["atmos__Resolve"] = unsupported("atmos.Resolve")
-    return known
+    return known | _asking_as(whole, config, world, reader, at)
+
+
+def _asking_as(
+    whole: Callable[[], Component], config: Config, world: World, reader: Reader, at: Location
+) -> dict[str, Callable[..., Any]]:
+    """Return `atmos.Store` and `atmos.Resolve`, which ask as the component's identity."""
+
+    def stored(*words: Any) -> Any:
+        from wrapper.stacks import stored as stores
+
+        if len(words) != 4:
+            message = "atmos.Store takes a store, a stack, a component and a key"
+            raise StackError(message, at=at)
+        given = tuple(map(str, words))
+        return _asking(
+            whole(), reader, lambda one: stores.of_template(given, one, config, reader, at)
+        )
+
+    def resolved(text: Any) -> Any:
+        from wrapper.stacks import functions
+
+        if not isinstance(text, str) or not text.startswith("!"):
+            return text
+
+        def asked(one: Component) -> Any:
+            made = one._replace(section={**one.section, "atmos.Resolve": text}, deferred=())
+            return functions.evaluate_key(
+                made, "atmos.Resolve", config, world, config.environ, reader
+            )
+
+        return _asking(whole(), reader, asked)
+
+    return {"atmos__Store": stored, "atmos__Resolve": resolved}
+
+
+def _asking(component: Component, reader: Reader, ask: Callable[[Component], Any]) -> Any:
+    """Return the answer to a question that is asked while a component's templates are not run yet.
+
+    What in its `env` is a template is left out, and the environment that is made so is not kept.
+    """
+    env = component.section.get("env")
+    if isinstance(env, Mapping):
+        plain = {key: value for key, value in env.items() if "{{" not in f"{key}{value}"}
+        component = component._replace(section={**component.section, "env": plain})
+    before = set(reader.known)
+    try:
+        return ask(component)
+    finally:
+        for key in set(reader.known) - before:
+            if key[0] in ("environ", "identity") and key[1:3] == (component.name, component.stack):
+                del reader.known[key]
 
 
 def _unasked(at: Location) -> Callable[..., Any]:

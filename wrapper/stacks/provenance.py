@@ -57,10 +57,12 @@ def place_of(component: Component, config: Config, keys: Path, text: str) -> Loc
     from other keys, or a template made it when its file was imported.
     """
     for origin in explain(component, config):
-        counting = [step for step in reversed(origin.steps) if step.counts]
+        # What a function stands above is not known to count yet, so the rest follows.
+        counting = sorted(origin.steps, key=lambda step: step.counts)[::-1]
         if origin.keys[: len(keys)] == keys and (text == keys[-1] or origin.keys == keys):
             # A scalar, or a key that leads to it.
-            for step in counting:
+            alike = [step for step in counting if step.value == text]
+            for step in alike or counting[:1]:
                 kept = len(step.keys) - len(origin.keys) + len(keys)
                 return Places().of(step._replace(keys=step.keys[:kept]))
         if origin.keys == keys[: len(origin.keys)]:

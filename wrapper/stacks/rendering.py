@@ -223,6 +223,8 @@ def with_component_locals(
 
 
 def _what(keys: Path) -> str:
+    if keys[0] == "\0":  # not a key of any manifest
+        return "template"
     return f"template in `{'.'.join(map(str, keys))}`"
 
 

@@ -75,6 +75,15 @@ def value(
     return _read(call, name, slot, component, config, reader, at)
 
 
+def of_template(
+    words: tuple[str, ...], component: Component, config: Config, reader: Reader, at: Location
+) -> Any:
+    """Return what `atmos.Store STORE STACK COMPONENT KEY` gives in a template. Raises: as `value`."""
+    name, stack, owner, key = words
+    call = Call("atmos.Store", words, {})
+    return _read(call, name, store.Slot(stack, owner, key), component, config, reader, at)
+
+
 def own_value(
     argument: str, component: Component, config: Config, reader: Reader, at: Location | None
 ) -> Any:
@@ -211,7 +220,9 @@ def _asked(
         raise StackError(
             f"{call.function}: {error.message}",
             at=at,
-            hint='write it first, or give a default: `| default "…"`',
+            hint="write it first"
+            if call.function == "atmos.Store"
+            else 'write it first, or give a default: `| default "…"`',
         ) from error
     except WrapError as error:
         places = [one for one in (at, *error.at) if one is not None]
