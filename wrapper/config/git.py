@@ -43,7 +43,7 @@ def _value(tag: str, around: Surroundings) -> str:
     if not around.git_root:
         return ""
     if tag == "!git.ref":
-        return _value("!git.branch", around) or _value("!git.sha", around)
+        return _value("!git.sha", around)  # a branch that is checked out is not named: as in Atmos
     if tag in _COMMANDS:
         return _looked_up(tag, around) if around.passive else _run(_COMMANDS[tag], around)
     remote = _REMOTE.match(_value("!git.url", around))

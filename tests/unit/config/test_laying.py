@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +255,15 @@ def test_wrong_imports_are_told_with_their_place(
     with pytest.raises(ConfigError) as caught:
         repo(files)
     assert [str(at) for at in caught.value.at] == [f"{tmp_path}/atmos.yaml:2:1"]
+
+
+@pytest.mark.parametrize("passive", [False, True])
+def test_the_ref_of_git_is_the_commit(cli: Any, repo: Any, tmp_path: Path, passive: bool) -> None:
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "x"]):
+        subprocess.run([*git, *arguments], check=True, env=cli.environment)
+    found = repo(
+        {"atmos.yaml": "env: {R: !git.ref , S: !git.sha }"}, options=Options(passive=passive)
+    )
+    assert found.data["env"]["R"] == found.data["env"]["S"]
+    assert len(found.data["env"]["S"]) == 40
