@@ -1,5 +1,6 @@
 # Completion of atmos-wrap for bash (from 3.2 on). Load it with: source atmos-wrap.bash
 # One call of the program per Tab, which reads the line and gives what readline may insert.
+# A builtin's NAME=VALUE is in quotes, else `set -k` takes it away.
 
 _atmos_wrap_ask() {
 	atmos-wrap __complete "$@"
@@ -21,7 +22,7 @@ _atmos_wrap_other() {
 
 # Offer paths: by readline itself, which quotes them, else (bash 3.2) from a list.
 _atmos_wrap_paths() {
-	local path IFS=$'\n'
+	local path $'IFS=\n'
 	if type -t compopt >/dev/null; then
 		compopt -o "$1" -o filenames 2>/dev/null || :
 		return 0
@@ -33,8 +34,8 @@ _atmos_wrap_paths() {
 }
 
 _atmos_wrap() {
-	local answer what noglob='' IFS=$'\n'
-	local line=${COMP_LINE-} text=${2-}
+	local answer what line text 'noglob=' $'IFS=\n'
+	line=${COMP_LINE-} text=${2-}
 	COMPREPLY=()
 	answer=$(_atmos_wrap_ask --shell=bash "${line:0:COMP_POINT}" "${line:COMP_POINT}" "$text" 2>/dev/null </dev/null) || return 0
 	what=${answer%%$'\n'*}

@@ -6,6 +6,7 @@ function __atmos_wrap_ask
 end
 
 function __atmos_wrap_complete
+    set -l IFS \n # where it is empty, fish splits nothing
     set -l before (commandline -cp | string collect)
     set -l whole (commandline -p | string collect)
     set -l behind (string sub -s (math (string length -- "$before") + 1) -- "$whole" | string collect)

@@ -187,19 +187,23 @@ def test_an_interrupted_tab_leaves_the_shell_as_it_was(shell: Typed) -> None:
     [
         ("bash", "set -u\n"),
         ("bash", "set -e\nset -o pipefail\n"),
+        ("bash", "set -k\nshopt -s failglob nullglob nocasematch\nIFS=abc:\n"),
         ("bash", "set -f\nCOMP_WORDBREAKS=${COMP_WORDBREAKS//[:=]}\n"),
         ("zsh", "setopt KSH_ARRAYS NO_UNSET\n"),
         ("zsh", "setopt SH_WORD_SPLIT COMPLETE_IN_WORD GLOB_COMPLETE\n"),
+        ("zsh", "setopt ERR_EXIT NO_GLOB SH_GLOB POSIX_BUILTINS RC_EXPAND_PARAM\nIFS=abc:\n"),
+        ("fish", "set -g IFS\nfish_vi_key_bindings\n"),
     ],
 )
 def test_options_of_the_user_change_nothing(
     cli: Cli, tool: Callable[[str], str], name: str, before: str
 ) -> None:
     text = typed.completion(cli, name, cli.environment)
-    lines = {f"atmos-wrap {LINES[n][0]}": words(LINES[n]) for n in (2, 6, 7, 11, 20)}
+    chosen = [LINES[n] for n in (2, 6, 7, 11, 20) if name != "fish" or LEFT not in LINES[n][0]]
+    lines = {f"atmos-wrap {line[0]}": words(line) for line in chosen}
     with typed.started(name, tool(name), cli, text, after=before) as shell:
         found = {keys: shell.run(keys) for keys in lines}
-        shown = shell.command("echo $-")
+        shown = shell.command("echo $-") if name == "bash" else ""
 
     assert found == lines
     assert all(letter in shown.split("ready> ")[-1] for letter in before[5:6] if name == "bash")
