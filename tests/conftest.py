@@ -20,15 +20,21 @@ hypothesis.settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     hypothesis.settings.load_profile("ci")
 
-# Tests of clients, shells, browsers, kernels and pages: `-m "not once"` leaves them to one Python.
+# Tests of clouds, clients, shells, browsers, kernels and pages: `-m "not once"` leaves them to one Python.
 ONCE = (
-    "test_affected", "test_affected_runs",
-    "test_auth_shell", "test_browser", "test_clean", "test_clients", "test_complete_around", "test_complete_shells", "test_direnv", "test_docs", "test_faults",
-    "test_fault_classes", "test_fuzz", "test_generate", "test_hook", "test_hook_below", "test_hook_canaries", "test_hook_chains", "test_hook_clients",
-    "test_hook_history", "test_hook_moves", "test_hook_stacks", "test_hostile", "test_keyring", "test_killed", "test_list_files",
-    "test_mise",
-    "test_parallel_sso", "test_prompt", "test_provision_backend", "test_remote_imports", "test_remote_states", "test_run_hooks",
-    "test_run_stores", "test_saml", "test_start_files", "test_start_quiet", "test_stores", "test_template_places", "test_terraform_storage", "test_workdir", "test_workflows",
+    "test_affected", "test_affected_runs", "test_auth_shell", "test_browser", "test_clean",
+    "test_clients", "test_complete_around", "test_complete_identities", "test_complete_shells",
+    "test_console", "test_delivery", "test_direnv", "test_docs", "test_fault_classes",
+    "test_faults", "test_file_keyring", "test_fleet", "test_fuzz", "test_generate", "test_hook",
+    "test_hook_below", "test_hook_canaries", "test_hook_chains", "test_hook_clients",
+    "test_hook_history", "test_hook_moves", "test_hook_stacks", "test_hostile", "test_keyring",
+    "test_killed", "test_links", "test_list_files", "test_logout", "test_mfa", "test_mise",
+    "test_oidc", "test_parallel_sso", "test_prompt", "test_provision_backend", "test_regions",
+    "test_remote_imports", "test_remote_states", "test_rules_aws", "test_run_hooks",
+    "test_run_stores", "test_saml", "test_sso", "test_sso_files", "test_start_files",
+    "test_start_quiet", "test_state_damage", "test_state_files", "test_stores",
+    "test_template_places", "test_terraform_storage", "test_user_sources", "test_workdir",
+    "test_workflow", "test_workflows", "test_workspaces",
 )  # fmt: skip
 KEPT = ("PATH", "TMPDIR", "CI", "PYTEST_", "COVERAGE_", "HYPOTHESIS_")
 
