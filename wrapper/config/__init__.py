@@ -370,7 +370,7 @@ def _with_atmos_variables(environ: Mapping[str, str], data: Mapping[str, Any]) -
     section = data.get("env")
     if not isinstance(section, Mapping):
         return environ
-    ours = {k: str(v) for k, v in section.items() if k.startswith("ATMOS_")}
+    ours = {k: str(v) for k, v in section.items() if k.startswith("ATMOS_") and v is not None}
     return {**ours, **environ} if ours else environ
 
 

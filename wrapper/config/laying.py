@@ -48,8 +48,8 @@ def merged(layout: Layout) -> dict[str, Any]:
         for part in family.parts:
             own = deep_merge(own, part.data)
             if family.direct:
-                own = _settled(own)
-        total = own if family.direct else deep_merge(total, _settled(own))
+                own = _laid(own)
+        total = own if family.direct else deep_merge(total, _laid(own))
     if layout.env is not None:
         total = {**total, "env": dict(layout.env)}
     below: dict[str, Any] = dict(defaults.ALWAYS)
@@ -74,7 +74,8 @@ def _with_texts(data: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
         return data
     if rest:
         return {**data, first: _with_texts(own, rest)}
-    return {**data, first: {name: _text(value) for name, value in own.items()}}
+    texts = {name: value if value is None else _text(value) for name, value in own.items()}
+    return {**data, first: texts}
 
 
 def _text(value: Any) -> str:
@@ -106,6 +107,18 @@ def _place(layout: Layout) -> Location | str | None:
                 with open(part.path, "rb") as stream:
                     return yamlio.locate(stream.read(), part.path, ("edition",))
     return None
+
+
+def _laid(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a family's map without what it takes away; a null of `env` is for the programs."""
+    data: dict[str, Any] = _settled(value)
+    env = value.get("env")
+    if isinstance(env, Mapping):
+        own = {name: entry for name, entry in env.items() if entry is not UNSET}
+        data["env"] = {
+            name: entry if entry is None else _settled(entry) for name, entry in own.items()
+        }
+    return data
 
 
 def _settled(value: Any) -> Any:

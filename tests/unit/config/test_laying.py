@@ -85,11 +85,11 @@ def test_null_and_unset_take_away_what_the_same_files_say_and_no_more(repo: Any)
 
 def test_null_in_a_profile_brings_the_default_back(repo: Any) -> None:
     files = {
-        "atmos.yaml": "logs: {level: Error}\nenv: {A: x}",
+        "atmos.yaml": "logs: {level: Error}\nenv: {A: x, GONE: null}",
         "profiles/p/a.yaml": "logs: {level: null}\nenv: null",
     }
     data = repo(files, options=profile("p")).data
-    assert (data["logs"]["level"], data["env"]) == ("Warning", {"A": "x"})
+    assert (data["logs"]["level"], data["env"]) == ("Warning", {"A": "x", "GONE": None})
 
 
 def test_of_several_import_lists_the_last_counts_and_lies_over_all_drop_ins(repo: Any) -> None:
@@ -238,8 +238,10 @@ def test_variables_are_text_as_go_writes_it(repo: Any) -> None:
     values = "{A: 1, B: true, C: 1.50, D: [1], E: {x: 1}, F: 0o17, G: 2.0, H: 1e21, I: no, J: null}"
     data = repo({"atmos.yaml": f"env: {values}\ntemplates: {{settings: {{env: {values}}}}}"}).data
     texts = {"A": "1", "B": "true", "C": "1.5", "D": "", "E": "", "F": "15", "G": "2", "I": "no"}
-    assert data["env"] == {**texts, "H": "1000000000000000000000"}
-    assert data["templates"]["settings"]["env"] == data["env"]
+    texts["H"] = "1000000000000000000000"
+    # A null takes the variable away from programs.
+    assert data["env"] == {**texts, "J": None}
+    assert data["templates"]["settings"]["env"] == texts
 
 
 @pytest.mark.parametrize(
