@@ -193,6 +193,22 @@ def test_what_appears_between_is_seen_at_the_next_prompt(
     assert environment(shell, tmp_path)["AWS_PROFILE"] == "outer"
 
 
+def test_a_configuration_for_all_repositories_is_seen_when_it_appears(
+    shell: Hooked, cli: Cli, tmp_path: Path
+) -> None:
+    top = repository(cli.cwd / "repo", files({"sub/": ""}))
+    cli("allow", cwd=top)
+    shell.run(f"cd {top / 'seen'}", f"cd {top / 'sub'}")
+    assert environment(shell, tmp_path)["AWS_PROFILE"] == "outer"
+    own = Path(cli.environment["HOME"], ".atmos/atmos.yaml")
+    own.parent.mkdir()
+    own.write_text("auth: {identities: {outer: {default: false}, other: {default: true}}}\n")
+    assert "has changed since you allowed it" in shell.run("true")
+    own.unlink()
+    shell.run("true")
+    assert environment(shell, tmp_path)["AWS_PROFILE"] == "outer"
+
+
 def test_a_pinned_stack_and_an_explicit_file_are_no_directory_of_the_repository(
     shell: Hooked, cli: Cli, tmp_path: Path
 ) -> None:

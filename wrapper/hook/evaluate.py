@@ -152,7 +152,7 @@ def answer(view: View, world: World) -> Answer:
     watch = _watched(view)
     values: dict[str, str] = {}
     unset: frozenset[str] = frozenset()
-    absent = list(_marks(directory, view.root))
+    absent = [*_marks(directory, view.root), *_shared(world)]
     if view.session:  # one that has ended is there, too
         watch.append(view.session)
     if view.delta is not None and view.found is not None:
@@ -204,6 +204,17 @@ def _marks(directory: str, root: str) -> Iterator[str]:
         if here in (root, os.path.dirname(here)):
             return
         here = os.path.dirname(here)
+
+
+def _shared(world: World) -> Iterator[str]:
+    """Yield what is or would be configuration for all repositories."""
+    from wrapper.config.files import SYSTEM_DIR
+
+    for directory in (SYSTEM_DIR, os.path.join(world.home, ".atmos")):
+        if os.path.lexists(directory):
+            yield from (os.path.join(directory, name) for name in MARKS[:2])
+        else:
+            yield directory
 
 
 def _say(view: View) -> str:
