@@ -238,8 +238,8 @@ def test_a_wrong_retry_is_told_with_its_place(run: Cli) -> None:
 STOPPED = """\
 #!/bin/sh
 if [ "$1" = plan ]; then
-  echo x >> "{count}"; echo "502 Bad Gateway" >&2
   trap 'exit 1' TERM
+  echo x >> "{count}"; echo "502 Bad Gateway" >&2
   while :; do sleep 0.05; done
 fi
 exec "{terraform}" "$@"

@@ -183,15 +183,16 @@ def _exec(command: str, at: Location, around: Surroundings) -> Any:
         kept.at = at
         return kept
     import json
-    import subprocess
+    from subprocess import DEVNULL, PIPE
 
-    done = subprocess.run(
+    from wrapper import children
+
+    done = children.run(
         ["/bin/sh", "-c", command],
         cwd=around.cwd or None,
         env=dict(around.environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        check=False,
+        stdin=DEVNULL,
+        stdout=PIPE,
     )
     if done.returncode != 0:
         raise ConfigError(f"!exec ended with exit code {done.returncode}: {command}", at=at)

@@ -55,20 +55,21 @@ def _value(tag: str, around: Surroundings) -> str:
 
 
 def _run(arguments: tuple[str, ...], around: Surroundings) -> str:
-    import subprocess
+    from subprocess import DEVNULL, PIPE, TimeoutExpired
+
+    from wrapper import children
 
     try:
-        done = subprocess.run(
+        done = children.run(
             ["git", *arguments],
+            seconds=10,
             cwd=around.git_root,
             env=dict(around.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            check=False,
-            timeout=10,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=DEVNULL,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, TimeoutExpired):
         return ""
     return done.stdout.decode("utf-8", "replace").strip() if done.returncode == 0 else ""
 

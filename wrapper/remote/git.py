@@ -15,8 +15,6 @@ from wrapper.errors import StackError, ToolMissing
 from wrapper.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    import subprocess
-
     from wrapper.remote.address import Address
     from wrapper.world import World
 
@@ -126,7 +124,7 @@ def _git(
     import shutil
     import subprocess
 
-    from wrapper import ui
+    from wrapper import children, ui
 
     env = environment(address, world.environ)
     program = shutil.which("git", path=env.get("PATH", os.defpath))
@@ -135,7 +133,9 @@ def _git(
             'the program "git" is not there', hint="install it: it fetches what is in repositories"
         )
     settings = [part for one in _SETTINGS for part in ("-c", one)]
-    child = subprocess.Popen(
+    ends = time.monotonic() + seconds
+    why, said, told = "", b"", b""
+    with children.started(
         [program, *settings, *arguments],
         cwd="/",
         env=env,
@@ -143,23 +143,17 @@ def _git(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-    )
-    ends = time.monotonic() + seconds
-    why, said, told = "", b"", b""
-    while True:
-        try:
-            said, told = child.communicate(timeout=0.5)
-            break
-        except subprocess.TimeoutExpired:
-            if time.monotonic() > ends:
-                why = f"it took longer than {seconds:.0f} s"
-            elif growing and _size(growing) > LARGEST:
-                why = f"it is larger than {LARGEST >> 20} MB"
-            if why:
-                _end(child)
-        except BaseException:
-            _end(child)
-            raise
+    ) as child:
+        while child.returncode is None:
+            try:
+                said, told = child.communicate(timeout=0.5)
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > ends:
+                    why = f"it took longer than {seconds:.0f} s"
+                elif growing and _size(growing) > LARGEST:
+                    why = f"it is larger than {LARGEST >> 20} MB"
+                if why:
+                    children.end(child, group=True)
     if why or child.returncode:
         lines = [line.strip() for line in told.decode("utf-8", "replace").splitlines()]
         lines = [
@@ -168,16 +162,6 @@ def _git(
         reason = why or ui.escape((lines or [f"git ended with exit code {child.returncode}"])[-1])
         raise FetchError(f"cannot fetch {address.source}: {reason.removeprefix('fatal: ')}")
     return said.decode("utf-8", "replace")
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End git and what it started."""
-    import signal
-
-    try:
-        os.killpg(child.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def environment(address: Address, environ: Mapping[str, str]) -> dict[str, str]:

@@ -47,14 +47,16 @@ def ask(question: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
     Raises: StackError with the cloud's own words.
     """
     import json
-    import subprocess
+    from subprocess import PIPE
 
-    done = subprocess.run(
+    from wrapper import children
+
+    done = children.run(
         [sys.executable, "-E", "-P", "-m", "wrapper.stacks.cloud"],
+        data=json.dumps(question).encode(),
         env=dict(environ),
-        input=json.dumps(question).encode(),
-        capture_output=True,
-        check=False,
+        stdout=PIPE,
+        stderr=PIPE,
     )
     try:
         answer = json.loads(done.stdout)

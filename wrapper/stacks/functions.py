@@ -165,15 +165,16 @@ def _env(argument: str, run: _Run, keys: tuple[str, ...]) -> str:
 
 def _exec(argument: str, run: _Run, keys: tuple[str, ...]) -> Any:
     import json
-    import subprocess
+    from subprocess import DEVNULL, PIPE
 
-    done = subprocess.run(
+    from wrapper import children
+
+    done = children.run(
         ["sh", "-c", argument],
         cwd=run.world.cwd or None,
         env=dict(run.environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        check=False,
+        stdin=DEVNULL,
+        stdout=PIPE,
     )
     if done.returncode != 0:
         raise StackError(

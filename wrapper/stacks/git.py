@@ -30,16 +30,17 @@ def fact(name: str, root: str, environ: Mapping[str, str]) -> str | None:
 
 
 def _ask(command: tuple[str, ...], root: str, environ: Mapping[str, str]) -> str | None:
-    import subprocess
+    from subprocess import DEVNULL, PIPE
+
+    from wrapper import children
 
     try:
-        done = subprocess.run(
+        done = children.run(
             ["git", "-C", root, *command],
             env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            check=False,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=DEVNULL,
         )
     except OSError:
         return None

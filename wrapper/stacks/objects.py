@@ -63,15 +63,17 @@ def ask(
     root: str, arguments: Sequence[str], environ: Mapping[str, str], protocols: str = "none"
 ) -> str:
     """Return what a git command prints. Raises: Refused, ToolMissing."""
-    import subprocess
+    from subprocess import DEVNULL, PIPE
+
+    from wrapper import children
 
     try:
-        done = subprocess.run(
+        done = children.run(
             ["git", *_QUIET, "-C", root, *arguments],
             env=environment(environ, protocols),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
+            stdin=DEVNULL,
+            stdout=PIPE,
+            stderr=PIPE,
         )
     except FileNotFoundError as error:
         raise ToolMissing("git is not installed, or not in PATH") from error

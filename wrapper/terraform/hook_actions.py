@@ -184,18 +184,18 @@ def store(body: Mapping[str, Any], hook: Hook, hooks: Hooks, child: Child) -> No
 def _outputs(child: Child) -> Mapping[str, Any]:
     """Return the outputs as Terraform tells them, where it just ran. Raises: StackError."""
     import json
-    import subprocess
+    from subprocess import DEVNULL, PIPE
 
+    from wrapper import children
     from wrapper.process import find
 
-    done = subprocess.run(
+    done = children.run(
         [child.argv[0], "output", "-json"],
         executable=find(child.argv[0], child.env, child.cwd),
         cwd=child.cwd,
         env=dict(child.env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        check=False,
+        stdin=DEVNULL,
+        stdout=PIPE,
     )
     try:
         if done.returncode:

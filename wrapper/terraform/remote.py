@@ -134,6 +134,7 @@ def outputs(
     """
     import subprocess
 
+    from wrapper import children
     from wrapper.terraform import running, steps
 
     if files.is_provided(component, config):
@@ -153,14 +154,13 @@ def outputs(
     code = running.carry_out(todo, component, world)
     said = b""
     if not code:
-        done = subprocess.run(
-            list(command.argv),
+        done = children.run(
+            command.argv,
             executable=todo.binary,
             cwd=command.cwd,
             env=dict(command.env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            check=False,
         )
         code, said = done.returncode, done.stdout
     if code:

@@ -75,19 +75,21 @@ def code(name: str, device: str, world: World, *, again: bool = False) -> str:
 
 def _of_command(name: str, device: str, world: World) -> str:
     import shlex
-    import subprocess
+    from subprocess import DEVNULL, PIPE, TimeoutExpired
+
+    from wrapper import children
 
     try:
         argv = [*shlex.split(world.environ[COMMAND]), device]
-        done = subprocess.run(
+        done = children.run(
             argv,
+            seconds=_SECONDS,
             env=dict(world.environ),
             cwd=world.cwd or None,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            timeout=_SECONDS,
+            stdin=DEVNULL,
+            stdout=PIPE,
         )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+    except (OSError, ValueError, TimeoutExpired) as error:
         raise AuthError(
             f'identity "{name}": {COMMAND} could not be run: {type(error).__name__}'
         ) from error

@@ -23,41 +23,40 @@ def printed(
     import signal
     import subprocess
     import threading
+    from contextlib import suppress
 
+    from wrapper import children
+
+    late = threading.Event()
+
+    def too_late() -> None:
+        late.set()
+        with suppress(ProcessLookupError):  # what it started may hold the pipe open
+            os.killpg(running.pid, signal.SIGKILL)
+
+    timer = threading.Timer(seconds, too_late)
+    timer.daemon = True
     try:
-        running = subprocess.Popen(
-            list(argv),
+        with children.started(
+            argv,
             env=dict(world.environ),
             cwd=world.cwd or None,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             start_new_session=True,
-        )
+        ) as running:
+            timer.start()
+            assert running.stdout is not None
+            found = running.stdout.read(LIMIT + 1)
+            if len(found) > LIMIT:
+                children.end(running, group=True)
+            running.stdout.close()
+            status = running.wait()
     except OSError as error:
         reason = "is not in PATH" if isinstance(error, FileNotFoundError) else str(error.strerror)
         raise AuthError(f"{what}: {argv[0]} {reason}", hint=hint) from error
-    late = threading.Event()
-
-    def end() -> None:
-        try:  # what it started may hold the pipe open
-            os.killpg(running.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-
-    def too_late() -> None:
-        late.set()
-        end()
-
-    timer = threading.Timer(seconds, too_late)
-    timer.daemon = True
-    timer.start()
-    assert running.stdout is not None
-    with running.stdout as stream:
-        found = stream.read(LIMIT + 1)
-    if len(found) > LIMIT:
-        end()
-    status = running.wait()
-    timer.cancel()
+    finally:
+        timer.cancel()
     if late.is_set():
         raise AuthError(f"{what}: {argv[0]} did not end within {seconds:g} s", hint=hint)
     if len(found) > LIMIT:

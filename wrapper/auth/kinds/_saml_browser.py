@@ -266,18 +266,20 @@ def _install(spec: Spec, world: World) -> None:
     """Let Playwright download its build. Raises: ToolMissing when that fails, ConfigError never."""
     import subprocess
 
+    from wrapper import children
+
     ui.note(world, f"downloading {engine(spec)} for the sign-in (download_browser_driver)")
     more = ["--no-shell"] if engine(spec) == "chromium" else []
     command = [sys.executable, "-E", "-P", "-m", "playwright", "install", *more, engine(spec)]
     try:
-        done = subprocess.run(
+        done = children.run(
             command,
+            seconds=_INSTALLS,
             env=_environ(world),
             cwd=os.path.abspath(os.sep),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=_INSTALLS,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolMissing(f"the browser was not downloaded: {type(error).__name__}") from error
