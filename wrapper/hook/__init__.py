@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from wrapper.hook.evaluate import View
     from wrapper.world import World
 
-# Seconds after which a prompt is not kept waiting any more.
-DEADLINE = 1.0
+# Seconds of work after which a prompt is not kept waiting any more; and seconds altogether: a
+# machine that is busy with something else must not cost the identity, a disk that hangs may.
+WORK, WAIT = 1.0, 5.0
 
 
-class _TooLong(Exception):
-    """The deadline has passed."""
+class _TooLong(BaseException):
+    """A deadline has passed; holds its seconds."""
 
 
 def hook_env(argv: Sequence[str], world: World) -> int:
@@ -41,15 +42,18 @@ def hook_env(argv: Sequence[str], world: World) -> int:
             "this shell has the hook of another version of atmos-wrap", hint="start a new shell"
         )
     shell, directory = argv[:2]
+    signal.signal(signal.SIGPROF, _too_long)
     signal.signal(signal.SIGALRM, _too_long)
-    signal.setitimer(signal.ITIMER_REAL, DEADLINE)
+    signal.setitimer(signal.ITIMER_PROF, WORK)
+    signal.setitimer(signal.ITIMER_REAL, WAIT)
     try:
         text = _told(shell, directory, world)
-    except _TooLong:
-        said = f"atmos-wrap: {directory} took more than {DEADLINE:g} s to read: nothing is set here"
+    except _TooLong as late_by:
+        said = f"atmos-wrap: {directory} took more than {late_by} s to read: nothing is set here"
         late = answer.Answer(root=directory, say=_plain(said), asked=answer.asked(world.environ))
         text = answer.text(late, shell, "")
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
     world.stdout.write(text)
     return 0
@@ -102,7 +106,9 @@ def prepare(world: World) -> None:
 
 
 def _too_long(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    raise _TooLong
+    import signal
+
+    raise _TooLong(f"{WAIT if number == signal.SIGALRM else WORK:g}")
 
 
 def _plain(text: str) -> str:
