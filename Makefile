@@ -53,7 +53,7 @@ type: $(READY) ## mypy --strict
 	$(BIN)/mypy
 
 test: $(READY) | terraform ## the tests
-	$(BIN)/pytest -n $(TEST_JOBS) $(TESTS)
+	$(BIN)/pytest -n $(TEST_JOBS) --dist worksteal $(TESTS)
 
 demo: $(READY) | terraform ## the main job, on an embedded AWS
 	@$(BIN)/python -m tests.fakes.demo

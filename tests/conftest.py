@@ -97,10 +97,11 @@ class Cli:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of ONCE."""
+    """Mark the tests of ONCE; let the slow ones begin, so that no worker waits for them at the end."""
     for item in items:
         if item.path.stem in ONCE:
             item.add_marker("once")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(autouse=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 from tests.fakes import aws
 
 
+@pytest.mark.slow
 def test_whatever_is_written_is_answered(environment: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.fuzz", "--inputs", "2000", "--seed", "1", "--jobs", "1"],

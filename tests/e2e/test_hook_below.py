@@ -143,6 +143,7 @@ def test_after_consent_no_directory_of_a_repository_is_asked_for(
     assert asked(tmp_path) == 1
 
 
+@pytest.mark.slow
 def test_the_answer_is_the_one_that_would_be_given_there(
     shell: Hooked, cli: Cli, tmp_path: Path
 ) -> None:
