@@ -61,7 +61,7 @@ class Cli:
         env: Mapping[str, str | None] | None = None,
         cwd: Path | None = None,
         stdin: str = "",
-        timeout: float = 60.0,
+        timeout: float = 120.0,
     ) -> Result:
         """Run it to its end. `env` is laid over the environment; None removes a variable."""
         done = subprocess.run(
@@ -175,7 +175,7 @@ def cli(environment: dict[str, str], tmp_path: Path) -> Cli:
 @pytest.fixture
 def fake_aws() -> Iterator[aws.Fake]:
     """A fresh AWS on loopback."""
-    with aws.running(lifetime=300.0) as fake:
+    with aws.running() as fake:
         yield fake
 
 

@@ -154,7 +154,7 @@ def test_a_key_of_another_token_is_refused(fake_aws: aws.Fake, chain: Chain) -> 
 def test_an_unsigned_request_is_refused(fake_aws: aws.Fake, chain: Chain) -> None:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with pytest.raises(urllib.error.HTTPError) as caught:
-        opener.open(f"{fake_aws.endpoint}/state/key", timeout=10)
+        opener.open(f"{fake_aws.endpoint}/state/key", timeout=60)
     assert caught.value.code == 403
     caught.value.close()
 
@@ -195,7 +195,7 @@ def test_it_ends_with_the_block() -> None:
 
 def test_it_ends_by_itself() -> None:
     with aws.running(lifetime=0.2) as fake:
-        assert fake.process.wait(timeout=10) == 3
+        assert fake.process.wait(timeout=60) == 3
 
 
 TASK = {"TaskPolicyArn": {"arn": "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy"}}

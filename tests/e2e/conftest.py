@@ -45,7 +45,7 @@ def terminal(cli: Cli) -> Iterator[Terminal]:
             cwd=str(cli.cwd),
             env=cli.child_environment(env),  # type: ignore[arg-type]
             encoding="utf-8",
-            timeout=20,
+            timeout=60,
         )
         started.append(child)
         return child

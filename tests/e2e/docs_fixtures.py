@@ -57,7 +57,7 @@ def _installed(name: str, environment: dict[str, str]) -> None:
 
 def cloud(place: Path, environment: dict[str, str]) -> Iterator[None]:
     """An empty directory, and an AWS with the user, roles and bucket that the tutorial names."""
-    with aws.running(lifetime=300.0) as fake:
+    with aws.running() as fake:
         alice = fake.user(HUB, "alice")
         hub = fake.role(HUB, "hub", trusts=alice.arn)
         dev = fake.role(DEV, "deploy", trusts=hub)
@@ -119,7 +119,7 @@ def company(place: Path, environment: dict[str, str]) -> Iterator[None]:
 
     The user has keys, an MFA device that shows 123456, and a keyring that is unlocked.
     """
-    with aws.running(lifetime=300.0) as fake, portal.running() as sso:
+    with aws.running() as fake, portal.running() as sso:
         sso.mint = fake.session
         sso.accounts = [
             (DEV, "dev", ["AdministratorAccess", "ReadOnly"]),
@@ -159,7 +159,7 @@ def company(place: Path, environment: dict[str, str]) -> Iterator[None]:
 def jobs_in_cloud(place: Path, environment: dict[str, str]) -> Iterator[ci.Jobs]:
     """The example `ci`, and the AWS that trusts the jobs of its systems."""
     shutil.copytree(CLONE / "docs" / "examples" / "ci", place, dirs_exist_ok=True)
-    with aws.running(lifetime=300.0) as fake:
+    with aws.running() as fake:
         environment.update(fake.environment())
         environment |= {"CI": "true", "ATMOS_PROFILE": "ci"}
         yield ci.Jobs(fake, DEV, "deploy", BUCKET)
@@ -185,7 +185,7 @@ def github_job(place: Path, environment: dict[str, str]) -> Iterator[None]:
 
 def root_session(place: Path, environment: dict[str, str]) -> Iterator[None]:
     """An AWS whose role `security` may ask for root sessions, and a bucket of another account."""
-    with aws.running(lifetime=300.0) as fake:
+    with aws.running() as fake:
         alice = fake.user(HUB, "alice")
         security = fake.role(HUB, "security", trusts=alice.arn)
         fake.allow(alice.arn, "sts:AssumeRole", security)

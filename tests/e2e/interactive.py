@@ -108,7 +108,7 @@ def started(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n")
     child: pexpect.spawn[str] = pexpect.spawn(
-        argv[0], argv[1:], env={**environment, **more}, cwd="/", encoding="utf-8", timeout=30,
+        argv[0], argv[1:], env={**environment, **more}, cwd="/", encoding="utf-8", timeout=60,
         dimensions=(50, 300), echo=False,
     )  # fmt: skip
     try:

@@ -423,14 +423,14 @@ def test_a_signal_leaves_nothing_behind(
     repo.edit(CATALOG, f'"{call}"', call)
     repo.edit(CATALOG, "vars: {region: " + call + "}", f"vars:\n        region: {call}")
     running = cli.start("describe", "affected", "-s", "dev")
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while not (repo.path / "begun").exists():
         assert time.monotonic() < end, "it did not begin"
         assert running.poll() is None, running.communicate()
         time.sleep(0.02)
     assert [name[:16] for name in left_behind(cli)] == ["atmos-wrap-base-"]
     running.send_signal(number)
-    stdout, stderr = running.communicate(timeout=30)
+    stdout, stderr = running.communicate(timeout=60)
     assert (running.returncode, stdout, "Traceback" in stderr) == (code, "", False)
     assert left_behind(cli) == []
 
@@ -496,5 +496,5 @@ def test_helpers_that_read_many_manifests_end(cli: Cli, repo: Repo) -> None:
         for n in range(120)
     }
     repo.write(many)
-    done = cli("describe", "affected", "-q", "length", timeout=30)
+    done = cli("describe", "affected", "-q", "length", timeout=60)
     assert (done.exit, done.stdout.split(), done.stderr) == (0, ["360"], "")

@@ -53,7 +53,7 @@ def terminal(
         ["auth", "shell", "-i", "prod", "--shell", tool(name), "--", *NO_FILES[name]],
         cwd=str(repo),
         env=cli.child_environment({"TERM": "dumb"}),
-        timeout=30,
+        timeout=60,
         encoding="utf-8",
         dimensions=(40, 200),
     )

@@ -169,7 +169,7 @@ def test_without_a_graphical_browser_a_code_is_shown_and_no_text_browser_takes_t
     assert isinstance(child.match, re.Match)
     user = dict(parse_qsl(urlsplit(child.match.group(1)).query))["user_code"]
     form = urlencode({"page": user, "button": "allow"}).encode()
-    urllib.request.urlopen(f"{sso.endpoint}/device/decision", form, timeout=10).close()
+    urllib.request.urlopen(f"{sso.endpoint}/device/decision", form, timeout=60).close()
     assert end(child)[0] == 0
     assert not started.exists()
 
@@ -218,7 +218,7 @@ def test_a_user_signs_in_by_password(cli: Cli, user: SignIn, sit: Sit, terminal:
     assert user.grants() == ["authorization_code"]
     # The port lived as long as the sign-in.
     with pytest.raises(urllib.error.URLError, match="refused"):
-        urllib.request.urlopen(seen["visited"][-1], timeout=10)
+        urllib.request.urlopen(seen["visited"][-1], timeout=60)
 
 
 def test_a_wrong_password_and_a_wrong_code_may_be_typed_again(

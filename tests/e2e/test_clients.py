@@ -160,7 +160,7 @@ class Cloud:
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Return the cloud that all tests of this file share; each row has its own bucket in it."""
     token = tmp_path_factory.mktemp("job") / "token"
-    with aws.running(lifetime=600.0) as fake, portal.running() as sso, saml.running() as (idp, sts):
+    with aws.running() as fake, portal.running() as sso, saml.running() as (idp, sts):
         yield Cloud(fake, sso, idp, sts, token)
 
 

@@ -60,7 +60,7 @@ def _left_over(place: Path) -> list[str]:
 
 
 def test_the_demo_runs_to_its_end(start: Start, tmp_path: Path) -> None:
-    output, _ = start().communicate(timeout=110)
+    output, _ = start().communicate(timeout=280)
     assert "=== Done in" in output
     assert "arn:aws:sts::333333333333:assumed-role/deploy/alice-prod" in output
     assert "app/prod/terraform.tfstate" in output

@@ -184,7 +184,7 @@ def test_an_argument_names_a_stack_or_an_identity(
     envrc(cli, given)
     done = subprocess.run(
         ["direnv", "exec", str(repository), "sh", "-c", "echo $AWS_PROFILE"],
-        cwd="/", env=cli.environment, capture_output=True, text=True, timeout=30,
+        cwd="/", env=cli.environment, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert (done.stdout.strip() or "foreign profile") == profile
     assert (said in done.stderr) if said else ("atmos-wrap:" not in done.stderr)

@@ -34,7 +34,6 @@ SCENARIOS = [
 NEVER = 6
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
 def test_commands_of_a_page_do_what_it_shows(
     scenario: docs_blocks.Scenario,

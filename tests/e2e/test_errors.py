@@ -511,7 +511,7 @@ def test_ctrl_c_at_a_prompt_ends_the_run(cli: Cli, manifest: str, prompt: str) -
         list(PLAN),
         cwd=str(cli.cwd),
         env=cli.child_environment(KEYS),
-        timeout=30,
+        timeout=60,
         encoding="utf-8",
     )
     run.expect_exact(prompt)

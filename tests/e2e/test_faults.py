@@ -221,7 +221,7 @@ class Machine:
 
     def _visit(self, url: str) -> bool:
         def go() -> None:
-            urllib.request.urlopen(url, timeout=20).close()
+            urllib.request.urlopen(url, timeout=60).close()
 
         if url.startswith(self.server.endpoint):
             threading.Thread(target=go, daemon=True).start()

@@ -230,7 +230,7 @@ def test_a_damaged_file_is_an_error_with_its_path_and_never_another_way_in(
     cli: Cli, kept: Path, fake_aws: aws.Fake, tmp_path: Path, damage: str
 ) -> None:
     {"one byte": _flip, **DAMAGE}[damage](kept)
-    done = cli(*RUN, timeout=30)
+    done = cli(*RUN, timeout=60)
     assert (done.exit, done.stdout) == (69, "")
     assert done.stderr.startswith(f"error: {kept} {SAID[damage]}"), done.stderr
     assert "hint: " in done.stderr

@@ -18,6 +18,6 @@ def test_whatever_is_written_is_answered(environment: dict[str, str]) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=280,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout

@@ -69,7 +69,7 @@ def test_a_module_is_made_of_its_section(cli: Cli, terraform: str, root: Path) -
     assert not (made / "taken.back").exists()
     checked = subprocess.run(
         [terraform, "fmt", "-check", "-diff", "locals.tf", "own.auto.tfvars"],
-        cwd=made, env=cli.environment, capture_output=True, text=True, timeout=30,
+        cwd=made, env=cli.environment, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert (checked.returncode, checked.stdout) == (0, "")
 

@@ -55,7 +55,7 @@ class Shell:
         self.name, self.tmp, self.count = name, tmp, 0
         environment = {**cli.environment, **FOREIGN, "TERM": "xterm", "PS1": "$ "}
         self.child = pexpect.spawn(
-            argv[0], argv[1:], env=environment, cwd=str(tmp), encoding="utf-8", timeout=30,
+            argv[0], argv[1:], env=environment, cwd=str(tmp), encoding="utf-8", timeout=60,
             dimensions=(50, 300), echo=False,
         )  # fmt: skip
         self.program = program

@@ -55,7 +55,7 @@ def test_direnv_mise_and_a_prompt_work_before_and_after_ours(
     (both / "mise.toml").write_text("[env]\nOF_MISE = 'yes'\n")
     environment = {**machine.environment, "MISE_TRUSTED_CONFIG_PATHS": str(both)}
     direnv = str(machine.root / "bin/direnv")
-    subprocess.run([direnv, "allow"], cwd=both, env=environment, check=True, timeout=30)
+    subprocess.run([direnv, "allow"], cwd=both, env=environment, check=True, timeout=60)
     seen = machine.root / "tmp/seen"
     seen.unlink(missing_ok=True)
     hooks = list(OTHERS[shell])
@@ -214,7 +214,7 @@ def test_two_panes_of_tmux_have_nothing_in_common(
     shell = f"{tool('bash')} --rcfile {start} -i"
 
     def run(*args: str) -> None:
-        subprocess.run([*tmux, *args], env=machine.environment, cwd="/", check=True, timeout=30)
+        subprocess.run([*tmux, *args], env=machine.environment, cwd="/", check=True, timeout=60)
 
     def type_in(pane: int, line: str) -> None:
         run("send-keys", "-t", f"work.{pane}", line, "Enter")

@@ -66,7 +66,7 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """Return the cloud of all tests of this file."""
     scratch = tmp_path_factory.mktemp("cluster")
     with (
-        aws.running(lifetime=600.0) as fake, portal.running() as sso,
+        aws.running() as fake, portal.running() as sso,
         kubernetes.running(scratch) as cluster,
     ):  # fmt: skip
         yield Cloud(fake, sso, cluster)

@@ -55,7 +55,7 @@ def terminal(cli: Cli) -> Iterator[Terminal]:
             cwd=str(cli.cwd),
             env=cli.child_environment({"CI": None, **env}),
             encoding="utf-8",
-            timeout=30,
+            timeout=60,
             dimensions=(50, 500),
         )
         started.append(child)
@@ -157,7 +157,7 @@ def unread(cli: Cli, *args: str, **env: str) -> int:
     )
     os.close(write)
     try:
-        return run.wait(30)
+        return run.wait(60)
     finally:
         run.kill()
         run.wait()

@@ -306,7 +306,7 @@ def test_a_daemon_that_hangs_does_not_hang_us(
     cli: Cli, vault: SecretService, stored: aws.User
 ) -> None:
     vault.daemon.send_signal(signal.SIGSTOP)
-    done = cli(*RUN, env={"ATMOS_WRAP_KEYRING_TIMEOUT": "1"}, timeout=30)
+    done = cli(*RUN, env={"ATMOS_WRAP_KEYRING_TIMEOUT": "1"}, timeout=60)
     assert done.exit == 69
     assert "error: the system keyring gave no answer within 1 seconds" in done.stderr
 
@@ -340,7 +340,7 @@ def test_keys_of_a_keyring_renew_a_session_for_a_program(
 
 
 def _ran(command: list[str], variables: dict[str, str]) -> str:
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

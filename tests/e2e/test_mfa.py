@@ -187,7 +187,7 @@ def test_a_terminal_is_asked_although_a_process_without_one_failed_before_it(
     child.sendline(CODE)
     assert _end(child)[0] == 0
     for process in background:
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
 @pytest.mark.parametrize(

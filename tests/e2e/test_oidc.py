@@ -41,7 +41,7 @@ SPECS = {
 
 @pytest.fixture(scope="module")
 def jobs() -> Iterator[ci.Jobs]:
-    with aws.running(lifetime=300.0) as cloud:
+    with aws.running() as cloud:
         yield ci.Jobs(cloud, ACCOUNT, "deploy", "state")
 
 

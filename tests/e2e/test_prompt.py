@@ -191,13 +191,13 @@ def tmux(
         def run(*words: str) -> str:
             done = subprocess.run(
                 [program, "-f", str(config), *words], env=environment, cwd="/", check=True,
-                capture_output=True, text=True, timeout=30,
+                capture_output=True, text=True, timeout=60,
             )  # fmt: skip
             return done.stdout
 
         run("new-session", "-d", "-x", "200", "-y", "10", "-c", str(repository), "sh")
         client: pexpect.spawn[str] = pexpect.spawn(
-            program, ["attach"], env=environment, encoding="utf-8", timeout=30,
+            program, ["attach"], env=environment, encoding="utf-8", timeout=60,
             dimensions=(10, 200),
         )  # fmt: skip
         try:

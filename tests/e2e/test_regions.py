@@ -183,7 +183,7 @@ def confirm(service: signin.SignIn, page: str) -> None:
     asked = dict(parse_qsl(urlsplit(page).query))
     code = service.code(asked["code_challenge"], asked["redirect_uri"])
     back = f"{asked['redirect_uri']}?code={code}&state={asked['state']}"
-    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(back, timeout=30).close()
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(back, timeout=60).close()
 
 
 @pytest.mark.parametrize("partition", _partitions.PARTITIONS, ids=lambda p: p.name)

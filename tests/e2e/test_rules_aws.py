@@ -396,5 +396,5 @@ def test_a_users_session_lives_from_15_minutes_to_12_hours_without_mfa(
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[aws.Fake]:
-    with aws.running(lifetime=200.0) as found:
+    with aws.running() as found:
         yield found

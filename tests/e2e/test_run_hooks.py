@@ -259,7 +259,7 @@ def test_who_is_told_to_stop_does_not_try_again(run: Cli) -> None:
         assert line, "it ended before"
     started.terminate()
 
-    assert started.wait(30) == 1
+    assert started.wait(60) == 1
     assert "attempt" not in started.stderr.read()
     assert count.read_text() == "x\n"
     started.communicate()

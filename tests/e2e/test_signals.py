@@ -56,7 +56,7 @@ def test_ctrl_c_at_the_terminal_lets_terraform_stop_by_itself(cli: Cli, holding:
         list(APPLY),
         cwd=str(cli.cwd),
         env=cli.child_environment(None),
-        timeout=30,
+        timeout=60,
         encoding="utf-8",
     )
     _until(holding.exists)
@@ -75,7 +75,7 @@ def test_a_signal_without_a_terminal_reaches_terraform_once(
     try:
         _until(holding.exists)
         (os.killpg if group else os.kill)(run.pid, number)
-        output, errors = run.communicate(timeout=30)
+        output, errors = run.communicate(timeout=60)
     finally:
         run.kill()
     _stopped_by_itself(cli, output + errors, run.returncode)
@@ -88,7 +88,7 @@ def test_ctrl_c_while_terraform_asks_is_terraforms_answer(cli: Cli, terraform: s
         ["terraform", "apply", "app", "-s", "dev"],
         cwd=str(cli.cwd),
         env=cli.child_environment(None),
-        timeout=30,
+        timeout=60,
         encoding="utf-8",
     )
     run.expect("Enter a value:")
@@ -105,7 +105,7 @@ def test_terraform_killed_gives_128_and_the_number(cli: Cli, holding: Path) -> N
         with open(f"/proc/{run.pid}/task/{run.pid}/children", encoding="ascii") as stream:
             (child,) = stream.read().split()
         os.kill(int(child), signal.SIGKILL)
-        run.communicate(timeout=30)
+        run.communicate(timeout=60)
     finally:
         run.kill()
     assert run.returncode == 128 + signal.SIGKILL
@@ -136,7 +136,7 @@ def test_ctrl_c_lets_go_of_a_state_in_s3(
         list(APPLY),
         cwd=str(cli.cwd),
         env=cli.child_environment(None),
-        timeout=30,
+        timeout=60,
         encoding="utf-8",
     )
     _until(began.exists)
@@ -159,13 +159,13 @@ def test_a_wrapper_killed_at_any_moment_leaves_nothing_half_written(
         try:
             time.sleep(chance.uniform(0.03, 1.2))
             os.kill(run.pid, number)
-            run.communicate(timeout=30)
+            run.communicate(timeout=60)
         finally:
             run.kill()
         _all_readable(home, cli.cwd)
         chance.choice((_forget_sessions, _forget_nothing))(home)
     fake_aws.unscript()
-    done = cli("terraform", "plan", "app", "-s", "dev", "-detailed-exitcode", timeout=20)
+    done = cli("terraform", "plan", "app", "-s", "dev", "-detailed-exitcode", timeout=60)
     assert done.exit == 2
     assert _locks_in_s3(fake_aws) == []
 

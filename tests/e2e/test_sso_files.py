@@ -73,7 +73,7 @@ def test_a_token_that_cannot_be_trusted_is_got_anew(
         file.unlink()
     (token,) = (state / "sso").glob("*.json")
     DAMAGE[damage](token)
-    done = cli(*RUN, timeout=30)
+    done = cli(*RUN, timeout=60)
     assert (done.exit, "Traceback" in done.stderr) == (0, False)
     assert Counter(sso_portal.actions())["StartDeviceAuthorization"] == 2
     assert stat.S_ISREG(token.lstat().st_mode)

@@ -106,7 +106,7 @@ def test_a_terminal_of_vs_code_has_the_hook(
     init.write_text(INTEGRATION)
     child: pexpect.spawn[str] = pexpect.spawn(
         bash, ["--init-file", str(init)], env={**inherited, "TERM_PROGRAM": "vscode"},
-        cwd=str(repository), encoding="utf-8", timeout=30, dimensions=(50, 300), echo=False,
+        cwd=str(repository), encoding="utf-8", timeout=60, dimensions=(50, 300), echo=False,
     )  # fmt: skip
     try:
         shell = interactive.Interactive(child, "bash", tmp_path)
@@ -129,7 +129,7 @@ def test_profile_and_task_for_vs_code_do_what_they_say(cli: Cli, repository: Pat
         profile = settings["terminal.integrated.profiles.linux"]["audit"]
         child: pexpect.spawn[str] = pexpect.spawn(
             profile["path"], profile["args"], env={**cli.environment, "SHELL": "/bin/sh"},
-            cwd=str(cli.cwd), encoding="utf-8", timeout=30,
+            cwd=str(cli.cwd), encoding="utf-8", timeout=60,
         )  # fmt: skip
         try:
             child.sendline("echo IS-$AWS_PROFILE-")

@@ -127,7 +127,7 @@ def test_a_login_shell_in_an_empty_environment(
     cache = {"XDG_CACHE_HOME": "/proc/none"} if place else {}
     child: pexpect.spawn[str] = pexpect.spawn(
         tool(name), ["-l", "-i"], env={"HOME": str(home), **cache}, cwd="/", encoding="utf-8",
-        timeout=30, dimensions=(50, 300), echo=False,
+        timeout=60, dimensions=(50, 300), echo=False,
     )  # fmt: skip
     try:
         shell = interactive.Interactive(child, name, tmp_path)

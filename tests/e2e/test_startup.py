@@ -45,7 +45,7 @@ def _loaded(cli: Cli, tmp_path: Path, *argv: str) -> set[str]:
             env=cli.environment | {"LOADED": str(loaded)},
             check=True,
             capture_output=True,
-            timeout=30,
+            timeout=60,
         )
     modules = loaded.read_text().split()
     assert "wrapper.__main__" in modules

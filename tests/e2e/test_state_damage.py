@@ -78,7 +78,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Use everything once."""
     home, repo = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("repo")
     with ExitStack() as stack:
-        fake = stack.enter_context(aws.running(lifetime=900.0))
+        fake = stack.enter_context(aws.running())
         sso = stack.enter_context(portal.running())
         idp, sts = stack.enter_context(saml.running())
         user = fake.user("111111111111", "me")
@@ -243,7 +243,6 @@ def test_every_file_that_is_left_has_a_row(lab: Lab) -> None:
     assert unused == []
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", ROWS)
 def test_a_damaged_file_is_made_anew_or_an_error_that_names_it(lab: Lab, name: str) -> None:
     faults = [fault for damage in ROWS[name].damages if (fault := _fault(lab, ROWS[name], damage))]

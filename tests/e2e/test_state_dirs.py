@@ -97,7 +97,7 @@ def test_a_program_that_asks_again_gets_the_same_error(
     text = Path(variables["AWS_CONFIG_FILE"]).read_text()
     command = shlex.split(text.partition("credential_process = ")[2].splitlines()[0])
     told = CHANGES[change](state)
-    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (69, "", told)
 
 

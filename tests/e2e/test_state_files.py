@@ -115,7 +115,7 @@ DAMAGE = [
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[aws.Fake, chain.Chain]]:
     """One cloud and one repository for all: what differs is under each test's own HOME."""
-    with aws.running(lifetime=600.0) as fake:
+    with aws.running() as fake:
         yield fake, chain.prepare(fake, tmp_path_factory.mktemp("repo"))
 
 
@@ -157,7 +157,7 @@ def test_a_session_that_cannot_be_trusted_is_signed_anew(
     for file in _sessions(state):
         damage(file)
     for _ in range(2):  # the second finds what the first has written
-        done = _run(cli, timeout=20)
+        done = _run(cli, timeout=60)
         assert (done.exit, done.stderr) == (0, "")
     assert len(fake_aws.calls()) == before + 4
     for file in _sessions(state):
@@ -183,7 +183,7 @@ def test_credential_process_survives_a_damaged_session(
     handle = command.split()[-1]
     damage(Path(command.split()[-2]).parents[2] / "sessions" / f"{handle}.json")
     asked = subprocess.run(
-        command.split(), env=variables, capture_output=True, text=True, timeout=20
+        command.split(), env=variables, capture_output=True, text=True, timeout=60
     )
     assert (asked.returncode, asked.stderr) == (0, "")
     assert set(json.loads(asked.stdout)) == {

@@ -108,7 +108,7 @@ def test_approval_at_the_terminal(cli: Cli, module: Path) -> None:
         ["terraform", "apply", "app", "-s", "dev"],
         cwd=str(cli.cwd),
         env=cli.child_environment(None),
-        timeout=30,
+        timeout=60,
         encoding="utf-8",
     )
     run.expect("Enter a value:")

@@ -57,7 +57,7 @@ def keep(cli: Cli, user: aws.User) -> None:
         cwd=str(cli.cwd),
         env=cli.child_environment({"CI": None}),
         encoding="utf-8",
-        timeout=30,
+        timeout=60,
     )
     answers = (user.access_key_id, user.secret_access_key, "", "")
     for question, answer in zip(("ID: ", "key: ", "none\\): ", "12h\\): "), answers, strict=True):

@@ -288,7 +288,7 @@ def test_ctrl_c_ends_the_step_and_the_workflow(cli: Cli, repo: Path, name: str) 
         ["workflow", name],
         cwd=str(repo),
         env=cli.child_environment(None),
-        timeout=30,
+        timeout=60,
         encoding="utf-8",
     )
     run.expect("waiting")

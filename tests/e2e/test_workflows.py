@@ -32,7 +32,7 @@ INSTALL = "python3 -m pip install ./atmos-wrap"
 
 @pytest.fixture(scope="module")
 def jobs() -> Iterator[ci.Jobs]:
-    with aws.running(lifetime=400.0) as cloud:
+    with aws.running() as cloud:
         yield ci.Jobs(cloud, ACCOUNT, "deploy", BUCKET)
 
 

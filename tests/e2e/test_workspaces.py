@@ -58,7 +58,7 @@ def _select_another(cli: Cli, module: Path) -> None:
         env=cli.environment,
         check=True,
         capture_output=True,
-        timeout=30,
+        timeout=60,
     )
 
 
@@ -138,13 +138,13 @@ def test_a_waiting_run_says_for_whom(cli: Cli, module: Path, tmp_path: Path) -> 
         while not began.exists():
             assert first.poll() is None
             time.sleep(0.02)
-        same = cli("terraform", "state", "list", "app", "-s", "dev", "-no-color", timeout=20)
+        same = cli("terraform", "state", "list", "app", "-s", "dev", "-no-color", timeout=60)
         second = cli.start("terraform", "output", "app", "-s", "prod", "-raw", "app")
         assert second.stderr is not None
         told = second.stderr.readline()
         first.terminate()
-        first.communicate(timeout=30)
-        output, _ = second.communicate(timeout=30)
+        first.communicate(timeout=60)
+        output, _ = second.communicate(timeout=60)
     finally:
         first.kill()
     assert same == (0, "terraform_data.known\n", "")

@@ -48,7 +48,7 @@ class Typed:
         """
         self.record.unlink(missing_ok=True)
         self.child.send(keys + RETURN)
-        found = self.child.expect([r"recorded-\d+-\r\n", "more> ", pexpect.TIMEOUT], timeout=15)
+        found = self.child.expect([r"recorded-\d+-\r\n", "more> ", pexpect.TIMEOUT], timeout=60)
         shown = str(self.child.before)
         if found:
             self.child.send(INTERRUPT)
@@ -59,7 +59,7 @@ class Typed:
     def shows(self, keys: str, text: str) -> str:
         """Type keys, wait for a text, take the line back; return what was shown up to the text."""
         self.child.send(keys)
-        self.child.expect_exact(text, timeout=15)
+        self.child.expect_exact(text, timeout=60)
         shown = str(self.child.before) + str(self.child.after)
         self.child.send(INTERRUPT)
         self.command("true")
@@ -69,7 +69,7 @@ class Typed:
         """Run a line of the shell; return what it printed and the prompts around it."""
         mark = f"ended-{os.urandom(4).hex()}"
         self.child.send(f"{line}; printf '%s%s\\n' {mark[:6]} {mark[6:]}{RETURN}")
-        self.child.expect_exact(mark, timeout=15)
+        self.child.expect_exact(mark, timeout=60)
         return str(self.child.before)
 
 
@@ -110,7 +110,7 @@ def started(
         cwd=str(cli.cwd),
         encoding="utf-8",
         dimensions=(60, 200),
-        timeout=20,
+        timeout=60,
     )
     child.delaybeforesend = None
     found = Typed(shell, child, record)

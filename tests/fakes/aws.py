@@ -185,7 +185,7 @@ class Fake:
         )
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
-            with opener.open(request, timeout=30) as answer:
+            with opener.open(request, timeout=60) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"{operation}: {error.read().decode()}") from None
@@ -217,7 +217,7 @@ def trust_policy(
 
 
 @contextmanager
-def running(*, lifetime: float = 900.0) -> Iterator[Fake]:
+def running(*, lifetime: float = 3600.0) -> Iterator[Fake]:
     """Run a fake AWS on a free port of 127.0.0.1 and stop it afterwards.
 
     It ends by itself after `lifetime` seconds, and when this process dies. Raises: RuntimeError.
@@ -249,7 +249,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
     assert process.stdout is not None
     process.stdin.close()
     try:
-        process.wait(timeout=5)
+        process.wait(timeout=60)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -179,7 +179,7 @@ def azurite(azure: Azure, proxy: Proxy, scratch: Path, node: str) -> Iterator[No
         yield
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def shared(azure: Azure) -> str:
@@ -197,7 +197,7 @@ def _asked(azure: Azure, proxy: Proxy, method: str, **query: str) -> requests.Re
         f"https://{BLOB}/{CONTAINER}?{shared(azure)}&restype=container&{urlencode(query)}",
         proxies={"https": proxy.url},
         verify=proxy.bundle,
-        timeout=10,
+        timeout=60,
     )
     assert said.ok, said.text
     return said

@@ -70,7 +70,7 @@ def main(place: Path) -> int:
     home.mkdir(parents=True)
     began = time.monotonic()
     try:
-        with aws.running(lifetime=600.0) as fake:
+        with aws.running() as fake:
             show(fake, place / "repo", home)
     except DemoError as error:
         print(f"\nerror: {error}", file=sys.stderr)
@@ -211,7 +211,7 @@ def command(argv: Sequence[str], environment: dict[str, str], cwd: Path) -> Step
         for line in process.stdout:
             print(f"  {line}", end="", flush=True)
             lines.append(line)
-        code = process.wait(timeout=120)
+        code = process.wait(timeout=300)
     except BaseException:
         if process is not None:
             _end(process)

@@ -24,7 +24,7 @@ from tests.fakes.cloud import Cloud
 
 Answer = tuple[int, dict[str, str], bytes]
 HUGE = 50 << 20
-GIVE_UP = 20.0
+GIVE_UP = 120.0
 # What each service says when it is asked too often. Source: botocore's service models.
 THROTTLED = {
     "sso": (429, "TooManyRequestsException"),

@@ -76,11 +76,11 @@ class Google:
             data=json.dumps({"name": name}).encode(),
             headers={"Content-Type": "application/json"},
         )
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=60).close()
 
     def objects(self, bucket: str) -> list[str]:
         """Return the names of a bucket's objects."""
-        with urllib.request.urlopen(f"{self.storage}/storage/v1/b/{bucket}/o", timeout=10) as said:
+        with urllib.request.urlopen(f"{self.storage}/storage/v1/b/{bucket}/o", timeout=60) as said:
             return sorted(one["name"] for one in json.load(said).get("items", []))
 
     def exchange(self, form: dict[str, list[str]]) -> dict[str, Any]:
@@ -180,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.google.storage + self.path, data=body or None, headers=headers, method=self.command
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as said:
+            with urllib.request.urlopen(request, timeout=60) as said:
                 self._bytes(said.status, dict(said.headers), said.read())
         except urllib.error.HTTPError as error:
             self._bytes(error.code, dict(error.headers), error.read())
@@ -237,4 +237,4 @@ def running() -> Iterator[Google]:
         finally:
             server.shutdown()
             process.terminate()
-            process.communicate(timeout=10)
+            process.communicate(timeout=60)

@@ -52,7 +52,7 @@ class SecretService:
         assert daemon.stdin is not None
         daemon.stdin.write(_PASSWORD)
         daemon.stdin.close()
-        ends = time.monotonic() + 20
+        ends = time.monotonic() + 60
         while not self._there():
             if daemon.poll() is not None or time.monotonic() > ends:
                 raise RuntimeError("gnome-keyring-daemon did not start")

@@ -36,7 +36,7 @@ def test_a_child_that_is_being_started_ends_too(
     program = EARLY.format(signal=name, session=session)
     done = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path / "pid")],
-        timeout=30, check=False, stderr=subprocess.PIPE,
+        timeout=60, check=False, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert done.returncode == code, done.stderr.decode()
     with pytest.raises(ProcessLookupError):

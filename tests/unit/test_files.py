@@ -109,7 +109,7 @@ def test_threads_wait_for_each_other_silently(tmp_path: Path) -> None:
     inside, told = threading.Event(), []
 
     def second() -> None:
-        inside.wait(10)
+        inside.wait(60)
         with files.lock(path, "second", told.append):
             order.append("second")
 
@@ -119,7 +119,7 @@ def test_threads_wait_for_each_other_silently(tmp_path: Path) -> None:
         inside.set()
         thread.join(0.2)
         order.append("first")
-    thread.join(10)
+    thread.join(60)
     assert (order, told) == (["first", "second"], [])
 
 

@@ -25,7 +25,7 @@ KNOWN = [
 def _lint(path: Path, text: str) -> tuple[int, str]:
     path.write_text(f"{text}\n")
     done = subprocess.run(
-        [str(LINT), str(path)], capture_output=True, text=True, timeout=30,
+        [str(LINT), str(path)], capture_output=True, text=True, timeout=60,
         env={"PATH": os.environ["PATH"]},
     )  # fmt: skip
     return done.returncode, done.stderr

@@ -60,5 +60,5 @@ def test_an_unknown_format_is_refused() -> None:
 @given(st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), max_size=30))
 def test_a_shell_reads_back_what_was_quoted(value: str) -> None:
     script = shells.render("bash", {"V": value}) + 'printf %s "$V"'
-    done = subprocess.run(["sh", "-c", script], capture_output=True, timeout=10)
+    done = subprocess.run(["sh", "-c", script], capture_output=True, timeout=60)
     assert done.stdout.decode() == value

@@ -46,7 +46,7 @@ def desktop(outside: World, service: SignIn, *answers: dict[str, str]) -> World:
             for answer in given:
                 target = urlencode({"state": query["state"], **answer})
                 try:
-                    urllib.request.urlopen(f"{query['redirect_uri']}?{target}", timeout=10).close()
+                    urllib.request.urlopen(f"{query['redirect_uri']}?{target}", timeout=60).close()
                 except urllib.error.HTTPError as error:
                     error.close()
 

@@ -221,7 +221,7 @@ def test_those_that_wait_share_a_refusal(
 
 def visit(url: str) -> bool:
     """Be a browser in which somebody is signed in already: follow the redirect."""
-    threading.Thread(target=lambda: urllib.request.urlopen(url, timeout=10).read()).start()
+    threading.Thread(target=lambda: urllib.request.urlopen(url, timeout=60).read()).start()
     return True
 
 

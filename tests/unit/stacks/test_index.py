@@ -190,7 +190,7 @@ def another_process(repo: Repo, does: str) -> Iterator[None]:
         try:
             yield
         finally:
-            holder.communicate("\n", timeout=20)
+            holder.communicate("\n", timeout=60)
 
 
 def test_a_process_that_reads_keeps_nobody_from_storing(repo: Repo) -> None:

@@ -104,7 +104,7 @@ def test_what_a_finished_run_left_in_the_background_does_not_count(
     with _hold(tmp_path, environ, "leave") as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        assert holder.wait(timeout=10) == 0
+        assert holder.wait(timeout=60) == 0
         turn.take(str(tmp_path), environ, pytest.fail).end()
         os.killpg(holder.pid, 9)
 
@@ -125,7 +125,7 @@ def test_a_run_inside_a_run_does_not_wait_for_itself(
     )
     asked = ["sh", "-c", '"$0" "$@"; exit $?', sys.executable, "-c", inner, str(tmp_path)]
     done = subprocess.run(
-        asked, env={**os.environ, **environ}, capture_output=True, timeout=20, check=False
+        asked, env={**os.environ, **environ}, capture_output=True, timeout=60, check=False
     )
     held.end()
 
