@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wrapper.cli import args, terraform_args
+from wrapper.cli import args, terraform_answers, terraform_args
 from wrapper.cli.args import Globals
 from wrapper.cli.terraform_args import Line
 from wrapper.errors import UsageError
@@ -33,8 +33,14 @@ Sub-commands
   generate backend       write only backend.tf.json
   generate varfiles      all of them (--file-template FILE, --stacks, --components); also backends
                          (--format: json, yaml, hcl; backends: hcl, json, backend-config)
+  generate planfile      plan, and write the plan as JSON beside the module (--format yaml; -f FILE)
   generate files         the files of the section `generate` (--clean: delete them; --all)
   generate required-providers   only terraform_override.tf.json
+  output COMPONENT [NAME] --format F
+                         outputs as json, yaml, hcl, env, dotenv, bash, csv, tsv, table or github
+                         (-o, --output-file FILE; -u, --uppercase, --flatten: names)
+  plan-diff --orig FILE [--new FILE]
+                         what two plans, or a plan and a new one, differ in: exit code 2
   workspace              without a word: initialise and select the component's workspace
   backend create|list|describe|update|delete
                          the storage of the state, with `provision.backend`
@@ -103,6 +109,9 @@ def main(argv: Sequence[str], world: World) -> int:
     if _is_of_all(line):
         return _generate_all(line.given, invocation, world)
     invocation = terraform_args.require(line)
+    invocation = terraform_answers.read(
+        invocation, line.options, world.environ, terraform_args.VALUED
+    )
     if invocation.subcommand in terraform_args.STORAGE:
         from wrapper.cli import terraform_storage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from wrapper.cli import args, terraform_bulk
+from wrapper.cli import args, terraform_answers, terraform_bulk
 from wrapper.cli.args import Flag, Found, Globals
 from wrapper.errors import UsageError, near
 from wrapper.terraform.invocation import Invocation
@@ -12,10 +12,10 @@ from wrapper.typed import NamedTuple
 
 SUBCOMMANDS = (
     "apply backend clean console deploy destroy fmt force-unlock generate get graph import init "
-    "login logout metadata modules output plan providers refresh shell show source state taint test "
+    "login logout metadata modules output plan plan-diff providers refresh shell show source state taint test "
     "untaint validate version workdir workspace"
 ).split()
-_LATER = "cache lint migrate plan-diff planfile".split()
+_LATER = "cache lint migrate planfile".split()
 # Where a component's module and state are; answered here, not by Terraform.
 STORAGE = ("backend", "source", "workdir")
 # Sub-commands with a word of their own before the component.
@@ -23,13 +23,15 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "state": ("list", "mv", "pull", "push", "replace-provider", "rm", "show", "identities"),
     "providers": ("lock", "mirror", "schema"),
     "workspace": ("list", "show", "select", "new", "delete"),
-    "generate": ("varfile", "backend", "varfiles", "backends", "files", "required-providers"),
+    "generate": (
+        "varfile", "backend", "varfiles", "backends", "files", "required-providers", "planfile",
+    ),
     "write": ("varfile",),
     "metadata": ("functions",),
     "backend": ("create", "list", "describe", "update", "delete"),
     "source": ("pull", "list", "describe", "delete"),
     "workdir": ("list", "show", "describe", "clean"),
-}
+}  # fmt: skip
 # Terraform's options that take the next argument as their value; all others need `=`.
 VALUED = frozenset(
     (
@@ -163,7 +165,10 @@ def _flags(bare: Sequence[str]) -> tuple[Flag, ...]:
     sub = bare[1] if len(bare) > 1 else ""
     if sub in STORAGE:
         return (*FLAGS, *_STORAGE.get(" ".join(bare[1:3]), _STORAGE[sub]))
-    own = {"clean": _CLEAN, "generate": _GENERATE, "varfile": _GENERATE, "write": _GENERATE}
+    own = {
+        "clean": _CLEAN, "generate": _GENERATE, "varfile": _GENERATE, "write": _GENERATE,
+        "output": terraform_answers.OUTPUT, "plan-diff": terraform_answers.PLAN_DIFF,
+    }  # fmt: skip
     return (*FLAGS, *own.get(sub, ()))
 
 

@@ -27,6 +27,7 @@ SUBCOMMANDS = {
     "modules": "show the modules",
     "output": "show outputs",
     "plan": "show what would change",
+    "plan-diff": "what two plans differ in",
     "providers": "show the providers",
     "refresh": "bring the state up to date",
     "shell": "a shell in the component's directory",
@@ -45,13 +46,15 @@ WORDS = {
     "state": ("list", "mv", "pull", "push", "replace-provider", "rm", "show", "identities"),
     "providers": ("lock", "mirror", "schema"),
     "workspace": ("list", "show", "select", "new", "delete"),
-    "generate": ("varfile", "backend", "varfiles", "backends", "files", "required-providers"),
+    "generate": (
+        "varfile", "backend", "varfiles", "backends", "files", "required-providers", "planfile",
+    ),
     "write": ("varfile",),
     "metadata": ("functions",),
     "backend": ("create", "list", "describe", "update", "delete"),
     "source": ("pull", "list", "describe", "delete"),
     "workdir": ("list", "show", "describe", "clean"),
-}
+}  # fmt: skip
 # Our flags, as in `wrapper.complete.flags`.
 OURS = (
     ("--dry-run", "", "bool", TRUTH, "show the steps, do nothing"),
@@ -94,7 +97,18 @@ OURS = (
     ("--include-dependencies", "", "attached", "", "also what they need"),
     ("--include-dependents", "", "attached", "", "also what needs them"),
 )
+_OUTPUTS = "json|yaml|hcl|env|dotenv|bash|csv|tsv|table|github"
 MORE = {
+    "output": (
+        ("--format", "-f", "value", _OUTPUTS, "format of the outputs"),
+        ("--output-file", "-o", "value", "file", "write to this file"),
+        ("--uppercase", "-u", "bool", TRUTH, "names in upper case"),
+        ("--flatten", "", "bool", TRUTH, "one entry for each value in lists and maps"),
+    ),
+    "plan-diff": (
+        ("--orig", "", "value", "file", "the plan to compare with"),
+        ("--new", "", "value", "file", "this plan, in place of a new one"),
+    ),
     "backend": (
         ("--force", "", "bool", TRUTH, "delete: without asking"),
         ("--format", "-f", "value", "yaml|json|table|csv|tsv", "format of the output"),

@@ -238,6 +238,7 @@ def _of_one(
     directory = files.directory(component, config)
     names = files.names(component, config)
     found = [".terraform", names.varfile, names.planfile, names.test_varfile, files.PROVIDERS]
+    found += [f"{names.planfile}.{form}" for form in ("json", "yaml")]
     if not invocation.skip_lock_file:
         found.append(".terraform.lock.hcl")
     if files.setting(config, "auto_generate_backend_file") is True:

@@ -111,8 +111,7 @@ def _data(name: str, content: str | Mapping[str, Any], context: Mapping[str, Any
     if extension == ".tfvars":
         return hcltext.attributes(rendered)
     # As Go's encoder writes it: no line's end, and nothing that HTML would read.
-    text = gojson.dumps(rendered, "  ")
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e").encode()
+    return gojson.for_html(gojson.dumps(rendered, "  ")).encode()
 
 
 def _rendered(value: Any, context: Mapping[str, Any]) -> Any:

@@ -20,7 +20,7 @@ def attributes(values: Mapping[str, Any]) -> bytes:
     """Return a file of attributes, such as a `.tfvars`: maps are objects."""
     lines: list[str] = []
     for key in sorted(values, key=str):
-        lines += f"{key} = {_value(values[key])}".split("\n")
+        lines += f"{key} = {expression(values[key])}".split("\n")
     return _laid_out(lines)
 
 
@@ -37,7 +37,7 @@ def block(name: str, labels: tuple[str, ...], values: Mapping[str, Any]) -> list
     """Return the lines of one block with attributes, not laid out yet."""
     lines: list[str] = []
     for key in sorted(values, key=str):
-        lines += f"{key} = {_value(values[key])}".split("\n")
+        lines += f"{key} = {expression(values[key])}".split("\n")
     return [_head(name, labels), *lines, "}"]
 
 
@@ -55,7 +55,7 @@ def _body(values: Mapping[str, Any], labelled: Mapping[str, int]) -> list[str]:
     for key in sorted(values, key=str):
         value = values[key]
         if not isinstance(value, Mapping):
-            lines += f"{key} = {_value(value)}".split("\n")
+            lines += f"{key} = {expression(value)}".split("\n")
         elif key in labelled:
             lines += _with_labels(str(key), (), value, labelled[key])
         else:
@@ -78,7 +78,8 @@ def _with_labels(
     return lines
 
 
-def _value(value: Any) -> str:
+def expression(value: Any) -> str:
+    """Return a value as an expression, its lines not indented. Raises: StackError."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -90,10 +91,10 @@ def _value(value: Any) -> str:
     if isinstance(value, Mapping):
         if not value:
             return "{}"
-        lines = [f"{_key(str(key))} = {_value(value[key])}" for key in sorted(value, key=str)]
+        lines = [f"{name(str(key))} = {expression(value[key])}" for key in sorted(value, key=str)]
         return "\n".join(("{", *lines, "}"))
     if isinstance(value, list | tuple):
-        return f"[{', '.join(map(_value, value))}]"
+        return f"[{', '.join(map(expression, value))}]"
     return _string(str(value))
 
 
@@ -107,7 +108,8 @@ def _plain(value: float) -> str:
     return format(Decimal(text), "f")
 
 
-def _key(text: str) -> str:
+def name(text: str) -> str:
+    """Return a key of an object, quoted where it has to be."""
     return text if _NAME.fullmatch(text) else _string(text)
 
 

@@ -112,9 +112,8 @@ def read(
     if not isinstance(section, Mapping):
         raise StackError("`hooks` is a map of names", at=component.where("hooks"))
     skipped = _skipped(invocation.skip_hooks or world.environ.get("ATMOS_SKIP_HOOKS", ""))
-    sub = "apply" if invocation.subcommand == "deploy" else invocation.subcommand
     raw = _raw(component, config, world, section)
-    hooks = Hooks((), sub, component, config, world, reader, planfile)
+    hooks = Hooks((), invocation.event, component, config, world, reader, planfile)
     found: list[Hook] = []
     for name, body in section.items():
         hook = _hook(str(name), raw.get(name, body), component)

@@ -27,6 +27,24 @@ class Bulk(NamedTuple):
     affected: Against | None = None
 
 
+class Answer(NamedTuple):
+    """What becomes of a command's answer that is not just shown.
+
+    `kind` is `output`, `planfile` or `plan-diff`. `form` is the format and `file` where it goes, None
+    for stdout or the usual place; `name` is the one output that is asked for. `original` and `new`
+    are plan files; None for a plan to be made.
+    """
+
+    kind: str
+    form: str = ""
+    file: str | None = None
+    name: str | None = None
+    uppercase: bool = False
+    flatten: bool = False
+    original: str = ""
+    new: str | None = None
+
+
 class Invocation(NamedTuple):
     """What the user typed behind `terraform`.
 
@@ -64,8 +82,16 @@ class Invocation(NamedTuple):
     expired: bool = False
     ttl: str | None = None
     bulk: Bulk | None = None
+    answer: Answer | None = None
 
     @property
     def command(self) -> str:
         """Return the sub-command as people write it: `state list`."""
         return " ".join((self.subcommand, *self.words))
+
+    @property
+    def event(self) -> str:
+        """Return the sub-command as the events of hooks name it; deploy counts as apply."""
+        if self.answer is not None and self.answer.kind != "output":
+            return {"planfile": "generate.planfile", "plan-diff": "plan.diff"}[self.answer.kind]
+        return "apply" if self.subcommand == "deploy" else self.subcommand

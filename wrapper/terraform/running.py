@@ -33,6 +33,10 @@ def show(steps: Steps) -> str:
     for child in children:
         if child is not None:
             lines.append(shlex.join(child.argv))
+    if steps.answer is not None:
+        from wrapper.terraform import answers
+
+        lines.append(answers.show(steps.answer))
     if steps.hooks is not None:
         for moment in ("before", "after"):
             lines += [f"# hook {one.name}, {moment}" for one in steps.hooks.at(moment)]
@@ -59,6 +63,10 @@ def carry_out(steps: Steps, component: Component, world: World, crew: Crew | Non
     Raises: StoreError, ToolMissing, WrapError.
     Source: reference/atmos-stacks.md 5.2; design 10.
     """
+    if steps.answer is not None:
+        from wrapper.terraform import answers
+
+        return answers.carry_out(steps, component, world)
     label = shlex.join(steps.command.argv[:2] if steps.command else ("workspace",))
     if component.stack:
         label += f" for {component.name} in {component.stack}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from wrapper.config import Config
     from wrapper.stacks import Component
     from wrapper.terraform.hooks import Hooks
-    from wrapper.terraform.invocation import Invocation
+    from wrapper.terraform.invocation import Answer, Invocation
     from wrapper.terraform.provision import Backend
     from wrapper.terraform.retry import Retry
 
@@ -30,7 +30,8 @@ class Steps(NamedTuple):
 
     `init` (with `lock` behind it) and `select`/`create` are children run before `command` unless they would change
     nothing; `after` are files to remove when everything succeeded; `hooks` follow `command`; `retry`
-    says when a child is tried again, `backend` what to make before init. `command` is None when init and
+    says when a child is tried again, `backend` what to make before init, `answer` what becomes of
+    what the command tells. `command` is None when init and
     workspace are all there is to do.
     """
 
@@ -50,6 +51,7 @@ class Steps(NamedTuple):
     hooks: Hooks | None = None
     retry: Retry | None = None
     backend: Backend | None = None
+    answer: Answer | None = None
 
 
 def program(component: Component | None, config: Config, invocation: Invocation) -> str:
@@ -155,7 +157,16 @@ def prepare(
         command=_command(component, config, invocation, names, saved_plan, init_flags, child()),
         after=_after(invocation, directory, names),
         backend=_backend(component),
+        answer=_answer(invocation, names),
     )
+
+
+def _answer(invocation: Invocation, names: files.Names) -> Answer | None:
+    """Return what becomes of the answer; a plan as a document is written beside the saved plan."""
+    answer = invocation.answer
+    if answer is None or answer.kind != "planfile" or answer.file:
+        return answer
+    return answer._replace(file=f"{names.planfile}.{answer.form}")
 
 
 def _backend(component: Component) -> Backend | None:
@@ -258,6 +269,7 @@ def _own_flags(config: Config, invocation: Invocation, names: files.Names) -> li
     flags = ["-var-file", names.varfile] if sub in _WITH_VARFILE else []
     if sub == "plan":
         skips = files.setting(config, "plan", "skip_planfile") is True
+        skips = skips or invocation.answer is not None  # its plan is not kept
         if not skips and not any(a == "-out" or a.startswith("-out=") for a in given):
             flags += ["-out", names.planfile]
         if invocation.upload_status and "-detailed-exitcode" not in given:
