@@ -15,7 +15,7 @@ import pexpect
 import pytest
 
 from tests.conftest import Cli
-from tests.e2e.ends import ended, hang_up
+from tests.e2e.ends import ended, hang_up, sessions_over
 from tests.fakes import aws, portal_pages, signin
 from tests.fakes.chromium import Person, Step
 from tests.fakes.portal_pages import Pages
@@ -266,32 +266,27 @@ def test_a_page_of_another_origin_cannot_answer_even_with_the_right_state(
 
 
 def test_ended_credentials_are_renewed_by_the_program_without_a_browser(
-    cli: Cli, user: SignIn, sit: Sit, terminal: Terminal
+    cli: Cli, user: SignIn, sit: Sit, terminal: Terminal, state: Path
 ) -> None:
-    user.seconds = 1
     person = sit(*typed(user), ("see", CLOSE))
     child = terminal("auth", "login", env=person.variables)
     person.saw()
     assert end(child)[0] == 0
-    user.seconds = 900
-    while len(user.grants()) == 1:  # the second of the first one still lived
-        assert arn(cli, "me") == signin.USER
+    sessions_over(state, longest=900)
     assert arn(cli, "me") == signin.USER
     assert user.grants() == ["authorization_code", "refresh_token"]
 
 
 def test_after_the_refresh_token_a_person_is_needed(
-    cli: Cli, user: SignIn, sit: Sit, terminal: Terminal
+    cli: Cli, user: SignIn, sit: Sit, terminal: Terminal, state: Path
 ) -> None:
-    user.seconds = 1
     person = sit(*typed(user), ("see", CLOSE))
     child = terminal("auth", "login", env=person.variables)
     person.saw()
     assert end(child)[0] == 0
     user.refresh.clear()
+    sessions_over(state, longest=900)
     done = cli("exec", "--", "true")
-    while len(user.grants()) == 1:  # the second of the credential still lived
-        done = cli("exec", "--", "true")
     assert done.exit == 77
     assert 'identity "me": signing in by browser needs a terminal' in done.stderr
     assert "sign in at a terminal first: atmos-wrap auth login -i me" in done.stderr

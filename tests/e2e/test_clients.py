@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.conftest import Cli
+from tests.e2e.ends import OVER, SHORT
 from tests.fakes import aws, portal, saml, web_identity
 from wrapper.auth.kinds import AWS_PROFILES, IDENTITY_KINDS, KINDS, PROVIDER_KINDS
 
@@ -339,32 +340,30 @@ def test_a_pretended_identity_reaches_nothing(repo: Cli, cloud: Cloud, aws_cli: 
 
 
 ASK = """
-import boto3, sys, time
+import boto3
 sts = boto3.client("sts")
-end = time.monotonic() + float(sys.argv[1])
-while time.monotonic() < end:
-    print(sts.get_caller_identity()["Arn"], flush=True)
-    time.sleep(0.5)
+print(sts.get_caller_identity()["Arn"], flush=True)
 """
 
 
 def test_sessions_of_a_permission_set_that_end_during_a_run_are_renewed(
-    act: Callable[[str], Act],
+    act: Callable[[str], Act], state: Path
 ) -> None:
     run = act("of-set")
     fake, sso = run.cloud.fake, run.cloud.sso
     begun, usual = len(sso.calls), sso.role_seconds
-    sso.role_seconds = 4
-    fake.script("sts:AssumeRole", signer=ADMIN, lifetime=4.0)
+    sso.role_seconds = int(SHORT)
+    fake.script("sts:AssumeRole", signer=ADMIN, lifetime=SHORT)
+    twice = ASK + OVER + ASK.splitlines()[-1]
     try:
-        said = run("auth", "exec", "-i", "of-set", "--", sys.executable, "-c", ASK, "7")
+        said = run("auth", "exec", "-i", "of-set", "--", sys.executable, "-c", twice, str(state))
     finally:
         sso.role_seconds = usual
         fake.unscript()
-    assert set(said.splitlines()) == {run.row.principal}
+    assert said.splitlines() == [run.row.principal] * 2
     calls = fake.calls()[run.since :]
     assert [call.error for call in calls if call.error] == []
-    assert len({call.key for call in calls if call.action == "GetCallerIdentity"}) >= 2
+    assert len({call.key for call in calls if call.action == "GetCallerIdentity"}) == 2
     actions = [call.action for call in sso.calls[begun:]]
-    assert actions.count("GetRoleCredentials") >= 2
+    assert actions.count("GetRoleCredentials") == 2
     assert actions.count("StartDeviceAuthorization") == 1
