@@ -52,7 +52,7 @@ def differences(
     Sensitive values, and those of variables in `secret`, are compared and never shown.
     """
     parts = [
-        ("Variables", [*_entries(_variables(old, secret), _variables(new, secret))]),
+        ("Variables", [*_entries(*_as_given(_variables(old, secret), _variables(new, secret)))]),
         ("Resources", [*_entries(_resources(old), _resources(new), below=True)]),
         ("Outputs", [*_entries(_outputs(old), _outputs(new))]),
     ]
@@ -71,6 +71,23 @@ def _variables(plan: Mapping[str, Any], secret: Collection[str]) -> dict[str, Ch
         )
         for name, one in (plan.get("variables") or {}).items()
     }
+
+
+def _as_given(
+    old: dict[str, Change], new: dict[str, Change]
+) -> tuple[dict[str, Change], dict[str, Change]]:
+    """Return the variables; what a command line gave as text is equal to the number it says."""
+    alike = {
+        name
+        for name in {*old, *new} - ({*old} ^ {*new})
+        if isinstance(old[name].value, str) != isinstance(new[name].value, str)
+        and _bare(old[name].value) == _bare(new[name].value)
+    }
+    return old, {name: old[name] if name in alike else one for name, one in new.items()}
+
+
+def _bare(value: Any) -> str:
+    return value if isinstance(value, str) else gojson.dumps(value)
 
 
 def _resources(plan: Mapping[str, Any]) -> dict[str, Change]:

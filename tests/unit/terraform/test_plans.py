@@ -132,6 +132,13 @@ def test_variables_that_are_kept_out_of_the_varfile_are_hidden() -> None:
     assert told == "Variables:\n----------\n~ name: (sensitive value) => (sensitive value)\n"
 
 
+@pytest.mark.parametrize(("one", "other"), [(3, "3"), (True, "true"), (1.5, "1.5")])
+def test_a_variable_of_a_command_line_is_what_it_says(one: object, other: str) -> None:
+    first, second = plan(**variables(name=one)), plan(**variables(name=other))
+    assert plans.differences(first, second) == plans.differences(second, first) == ""
+    assert plans.differences(first, plan(**variables(name=f"{other}0")))
+
+
 def test_a_drift_is_told_when_nothing_else_differs() -> None:
     old = plan(resource_changes=[resource("a.b", {"size": 3}, before={"size": 1})])
     new = plan(resource_changes=[resource("a.b", {"size": 3}, before={"size": 2})])
