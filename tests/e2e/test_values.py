@@ -215,3 +215,16 @@ def test_the_error_mode_decides_whether_a_missing_output_is_a_fault(
 def test_an_error_mode_that_is_none_is_told(cli: Cli) -> None:
     told = cli("describe", "component", "app", "-s", "dev", "--error-mode", "strikt")
     assert (told.exit, 'did you mean "strict"?' in told.stderr) == (64, True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ"), [(("-i", "nobody"), {}), ((), {"ATMOS_IDENTITY": "nobody"})]
+)
+def test_a_component_is_not_shown_for_an_identity_that_is_not_there(
+    cli: Cli, flags: tuple[str, ...], environ: dict[str, str]
+) -> None:
+    shown = ("describe", "component", "net", "-s", "dev", "-q", ".vars.name")
+    refused = cli(*shown, *flags, env=environ)
+    assert (refused[0], refused[1]) == (78, "")
+    assert 'identity "nobody" is not defined' in refused[2]
+    assert cli(*shown, "--identity=off", env=environ)[:2] == (0, "net\n")

@@ -36,7 +36,7 @@ def select(auth: Auth, given: Setting | None, world: World) -> Choice:
     """Return the identity to use.
 
     Order: flag, `ATMOS_IDENTITY`, shell pin, default, a question on a terminal. Nothing configured
-    means none. Raises: ConfigError for an unknown or undecidable one, NeedsLogin when a choice was
+    means none; a provider is something. Raises: ConfigError for an unknown or undecidable one, NeedsLogin when a choice was
     asked for and nobody can be asked, Interrupted.
     """
     wanted = wish(given, world)
@@ -52,8 +52,10 @@ def select(auth: Auth, given: Setting | None, world: World) -> Choice:
         return Choice(default.name, f"the default{at}")
     if len(auth.defaults) > 1:
         return _several(auth, world)
-    if not auth.identities:
+    if not auth.identities and not auth.providers:
         return Choice(None, "no identity is configured")
+    if not auth.identities:
+        raise _only_providers(auth)
     if world.can_ask:
         return _ask(list(auth.identities), "chosen at the prompt", world)
     raise ConfigError(
@@ -64,6 +66,22 @@ def select(auth: Auth, given: Setting | None, world: World) -> Choice:
             "`--identity=false` runs as the shell is",
         ],
     )
+
+
+def _only_providers(auth: Auth) -> ConfigError:
+    """Return why nobody is chosen where only providers are configured.
+
+    Source: Atmos, hook before terraform: without an identity, a provider alone is refused.
+    """
+    from wrapper.auth import provisioned
+
+    portals = sorted(provisioned.portals(auth.section))
+    if portals:
+        first = f"sign in to the portal first: auth login --provider {' or '.join(portals)}"
+    else:
+        first = "there are only providers: add one to `auth.identities`"
+    hint = [first, "`--identity=false` runs as the shell is"]
+    return ConfigError("no default identity is configured", hint=hint)
 
 
 def insist(choice: Choice) -> Choice:

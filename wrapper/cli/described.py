@@ -9,6 +9,7 @@ from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wrapper.cli.session import Session
+    from wrapper.stacks import Component
 
 # What `describe component` shows by default. Source: reference/atmos-stacks.md 6.1.
 SHOWN = (
@@ -57,6 +58,7 @@ def component(
     found = stacks.component(
         config, world, name, stack, "", templates=truth(templates), reader=reader
     )
+    _check_wish(session, found)
     if truth(functions):
         strict = is_strict(session, error_mode)
         found = stacks.evaluate(
@@ -81,6 +83,19 @@ def component(
         output.put(session, text, file)
         return
     output.emit(session, section, form, file, apart=bool(query))
+
+
+def _check_wish(session: Session, component: Component) -> None:
+    """Refuse a named identity that the component does not know; nobody is signed in.
+
+    Source: reference/atmos-auth.md 2.5.
+    """
+    from wrapper import run
+    from wrapper.auth import SELECT, selection
+
+    wish = selection.wish(session.globals.identity, session.world)
+    if wish is not None and wish.value != SELECT and not selection.is_off(wish):
+        selection.named(run.auth_of(session.config(), component, session.world), wish)
 
 
 def _with_zero_values(section: dict[str, Any]) -> dict[str, Any]:

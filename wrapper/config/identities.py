@@ -7,7 +7,7 @@ Source: reference/atmos-stacks.md 1.8, and the deviation that the design names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from wrapper.errors import ConfigError
 from wrapper.merge import Layer, deep_merge, prune
@@ -34,10 +34,10 @@ def merge_auth(ordinary: Sequence[Part], ranked: Sequence[Part]) -> dict[str, An
         rest = {key: value for key, value in section.items() if key != "identities"}
         merged = deep_merge(merged, _respell(rest, merged))
     identities: dict[str, Any] = {}
-    spelling: dict[str, str] = {}
     for part in ranked:
-        for name, value in identities_of(part).items():
-            _put(identities, spelling, name, value)
+        own = identities_of(part)
+        for name, value in own.items():
+            _put(identities, _meant(name, identities, own), name, value)
     if identities:
         merged["identities"] = identities
     pruned = prune(merged)
@@ -60,10 +60,11 @@ def layers(defaults: Sequence[Part], ranked: Sequence[Part]) -> tuple[Layer, ...
         if not section:
             continue
         own = rank[id(part)]
+        meant = {name: defined[own, name] for name in identities_of(part)}
         kept = {
-            defined[name.lower()][1]: value
+            meant[name][1]: value
             for name, value in identities_of(part).items()
-            if own >= defined[name.lower()][0]
+            if own >= meant[name][0]
         }
         if "identities" in section:
             section["identities"] = kept
@@ -105,25 +106,41 @@ def _is_definition(value: Any) -> bool:
     return not isinstance(value, Mapping) or value.get("kind") is not None
 
 
-def _put(identities: dict[str, Any], spelling: dict[str, str], name: str, value: Any) -> None:
-    known = spelling.get(name.lower())
-    if known is None or _is_definition(value):
-        if known is not None:
-            del identities[known]
-        spelling[name.lower()] = name
-        identities[name] = value
-    else:
+def _meant(name: str, known: Iterable[str], own: Mapping[str, Any]) -> str | None:
+    """Return the earlier identity that a name in a file means: its own, else the one in another case.
+
+    What the same file `own` spells is somebody else: two names of one file are two identities.
+    """
+    if name in known:
+        return name
+    others = [one for one in known if one.lower() == name.lower()]
+    return others[0] if len(others) == 1 and others[0] not in own else None
+
+
+def _put(identities: dict[str, Any], known: str | None, name: str, value: Any) -> None:
+    if known is not None and not _is_definition(value):
         identities[known] = deep_merge(identities[known], value)
+        return
+    if known is not None:
+        del identities[known]
+    identities[name] = value
 
 
-def _definitions(ranked: Sequence[Part]) -> dict[str, tuple[int, str]]:
-    """Return for each folded name the rank of its last definition, and the name as written there."""
-    found: dict[str, tuple[int, str]] = {}
+def _definitions(ranked: Sequence[Part]) -> dict[tuple[int, str], tuple[int, str]]:
+    """Return for each rank and name there the rank of the last definition, and the name in it."""
+    meant: dict[tuple[int, str], list[tuple[int, str]]] = {}
+    known: dict[str, list[tuple[int, str]]] = {}
     for number, part in enumerate(ranked):
-        for name, value in identities_of(part).items():
-            if name.lower() not in found or _is_definition(value):
-                found[name.lower()] = (number, name)
-    return found
+        own = identities_of(part)
+        for name, value in own.items():
+            earlier = _meant(name, known, own)
+            last = known[earlier] if earlier is not None else []
+            if earlier is None or _is_definition(value):
+                last[:] = [(number, name)]
+                known.pop(earlier or name, None)
+                known[name] = last
+            meant[number, name] = last
+    return {key: last[0] for key, last in meant.items()}
 
 
 def _respell(section: Mapping[str, Any], merged: Mapping[str, Any]) -> dict[str, Any]:

@@ -86,3 +86,21 @@ def test_one_alias_for_two_identities_is_refused_with_both_places(
         select(check(text), Setting("boss", "--identity"), outside)
     assert caught.value.message == 'the alias "boss" names "Alpha" and "beta"'
     assert len(caught.value.at) == 2
+
+
+@pytest.mark.parametrize(
+    ("providers", "advice"),
+    [
+        ("m: {kind: mock}", "there are only providers"),
+        (
+            "p: {kind: aws/iam-identity-center, auto_provision_identities: true}",
+            "auth login --provider p",
+        ),
+    ],
+)
+def test_a_provider_without_identities_is_no_leave_to_run_as_the_shell(
+    check: Any, outside: World, providers: str, advice: str
+) -> None:
+    with pytest.raises(ConfigError, match="no default identity is configured") as caught:
+        select(check(f"providers: {{{providers}}}"), None, outside)
+    assert advice in caught.value.hints[0]

@@ -64,6 +64,21 @@ def test_unknown_fields_stay_in_the_layers_only(repo: Any) -> None:
     assert found.auth_layers[0].data == {"x": 1, "identities": {"a": {"kind": "mock", "y": 2}}}
 
 
+def test_names_of_one_file_that_differ_in_case_are_two_identities(repo: Any) -> None:
+    text = "auth: {identities: {dev: {kind: mock, tags: [x]}, Dev: {kind: ambient}}}"
+    later = "auth: {identities: {Dev: {default: true}, DEV: {kind: mock/aws}}}"
+    found = repo({"atmos.yaml": text, "profiles/p/p.yaml": later}, options=ci("p"))
+    assert found.data["auth"]["identities"] == {
+        "dev": {"kind": "mock", "tags": ["x"]},
+        "Dev": {"kind": "ambient", "default": True},
+        "DEV": {"kind": "mock/aws"},
+    }
+    assert [sorted(layer.data["identities"]) for layer in found.auth_layers] == [
+        ["Dev", "dev"],
+        ["DEV", "Dev"],
+    ]
+
+
 PROFILES = {
     "atmos.yaml": "profiles: {base_path: mine, default: one}\nenv: {A: base, B: base}",
     "mine/one/a.yaml": "env: {A: one-a}",
