@@ -22,8 +22,9 @@ if os.environ.get("CI"):
 
 # Tests of clouds, clients, shells, browsers, kernels and pages: `-m "not once"` leaves them to one Python.
 ONCE = (
-    "test_affected", "test_affected_runs", "test_auth_shell", "test_browser", "test_clean",
-    "test_clients", "test_complete_around", "test_complete_identities", "test_complete_shells",
+    "test_affected", "test_affected_runs", "test_answers", "test_auth_shell", "test_browser",
+    "test_clean", "test_clients", "test_complete_around", "test_complete_identities",
+    "test_complete_shells",
     "test_console", "test_delivery", "test_direnv", "test_docs", "test_fault_classes",
     "test_faults", "test_file_keyring", "test_fleet", "test_fuzz", "test_generate", "test_hook",
     "test_hook_below", "test_hook_canaries", "test_hook_chains", "test_hook_clients",

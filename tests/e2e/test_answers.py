@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,14 @@ components:
           events: [before.terraform.plan, after.terraform.plan]
           command: touch
           args: [never]
+"""
+# Makes the file of its plan, says so, and waits to be stopped.
+WAITING = """#!/bin/sh
+test "$1" = plan || exit 0
+for last in "$@"; do :; done
+echo secret > "${last#-out=}"
+printf %s "${last#-out=}" > begun
+exec sleep 600
 """
 DEV = repository.STACK.format(stage="dev")
 
@@ -90,6 +100,12 @@ def test_outputs_in_formats(cli: Cli, module: Path, tmp_path: Path) -> None:
     assert json.loads(whole.read_text())["host"] == "db.local"
     assert whole.stat().st_mode & 0o777 == 0o640
 
+    (cli.cwd / "link").symlink_to("out/vars.env")
+    assert output(cli, "app", "--format=dotenv", "-o", "link") == (0, "", "")
+    assert file.read_text().endswith("\napp='shop-dev'\n")
+    shown = output(cli, "app", "--format=env", "-o", "/proc/self/fd/1")
+    assert shown == (0, "app=shop-dev\n", "")
+
     step = tmp_path / "step"
     step.write_text("before=1\n")
     assert output(cli, "app", GITHUB_OUTPUT=str(step), ATMOS_TERRAFORM_OUTPUT_FORMAT="github") == (
@@ -137,6 +153,25 @@ def test_a_plan_as_a_document(cli: Cli, module: Path) -> None:
 
     assert cli("terraform", "clean", "app", "-s", "dev", "--force").exit == 0
     assert not written.exists()
+
+
+def test_a_signal_leaves_no_plan_behind(cli: Cli, environment: dict[str, str]) -> None:
+    module = repository.write(cli.cwd)
+    os.mkfifo(module / "begun")
+    program = Path(environment["PATH"].partition(os.pathsep)[0], "terraform")
+    program.write_text(WAITING)
+    program.chmod(0o755)
+    run = cli.start("terraform", "generate", "planfile", "app", "-s", "dev")
+    with run:
+        try:
+            plan = Path((module / "begun").read_text())
+            assert plan.exists()
+            run.send_signal(signal.SIGTERM)
+            assert run.wait(timeout=60) == 143
+        finally:
+            run.kill()
+    assert not plan.parent.exists()
+    assert not (module / "dev-app.planfile.json").exists()
 
 
 def test_what_two_plans_differ_in(cli: Cli, module: Path) -> None:

@@ -54,6 +54,20 @@ def test_outputs_are_read_as_the_identity(
     assert {call.signer for call in fake_aws.calls(service="s3")} == {made.session("deploy")}
 
 
+def test_outputs_and_plans_as_documents_are_made_as_the_identity(
+    cli: Cli, make_chain: chain.Make, fake_aws: aws.Fake, terraform: str
+) -> None:
+    made = prepared(cli, make_chain)
+    before = ("terraform", "generate", "planfile", "app", "-s", "prod", "-f", "plan.json")
+    assert cli(*before).exit == 0
+    assert cli("terraform", "apply", "app", "-s", "prod", "-auto-approve").exit == 0
+    done = cli("terraform", "output", "app", "-s", "prod", "--format", "env")
+    assert done == (0, 'list=["a","b"]\ntext=hello!\n', "")
+    assert {call.signer for call in fake_aws.calls(service="s3")} == {made.session("deploy")}
+    plan = json.loads(next(made.repo.rglob("plan.json")).read_text())
+    assert plan["variables"]["text"] == {"value": "hello"}
+
+
 def test_without_a_state_describe_tells_and_a_run_refuses(
     cli: Cli, make_chain: chain.Make, terraform: str
 ) -> None:

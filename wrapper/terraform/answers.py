@@ -8,7 +8,7 @@ from wrapper import files as storage
 from wrapper import process, ui
 from wrapper.errors import UsageError
 from wrapper.terraform import running
-from wrapper.typed import TYPE_CHECKING
+from wrapper.typed import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.process import Streams
@@ -18,6 +18,41 @@ if TYPE_CHECKING:
     from wrapper.world import World
 
 _STDERR = 2
+
+
+class _Run(NamedTuple):
+    """What all programs of one command line share; a signal goes to whichever of them runs."""
+
+    component: Component
+    world: World
+    signals: process.Signals
+
+    def carry_out(self, steps: Steps, streams: Streams) -> int:
+        """Run the steps; return the exit code, also when a signal came where no program took it."""
+        crew = running.Crew(self.signals, streams)
+        code = running.carry_out(steps, self.component, self.world, crew)
+        return code or (128 + self.signals.received if self.signals.received else 0)
+
+    def told(self, steps: Steps) -> tuple[int, bytes]:
+        """Run the steps; return the exit code and what the command wrote, which no disk sees."""
+        import threading
+
+        reading, writing = os.pipe()
+        kept: list[bytes] = []
+
+        def read() -> None:
+            with open(reading, "rb") as stream:
+                kept.append(stream.read())
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        try:
+            # Tried again it would tell everything twice.
+            code = self.carry_out(steps._replace(retry=None), process.Streams(stdout=writing))
+        finally:
+            os.close(writing)
+            reader.join()
+        return code, b"".join(kept)
 
 
 def show(answer: Answer) -> str:
@@ -42,10 +77,10 @@ def carry_out(steps: Steps, component: Component, world: World) -> int:
     bare = steps._replace(answer=None, hooks=None, after=())
     if hooks is not None and (stops := hooks.run("before", command, process.spawn, Outcome())):
         return stops
-    if answer.kind == "output":
-        code = _output(bare, answer, component, world)
-    else:
-        code = _plan(bare, answer, component, world)
+    with process.Signals() as signals:  # whatever comes, no plan is left behind
+        run = _Run(component, world, signals)
+        work = _output if answer.kind == "output" else _plan
+        code = work(bare, answer, run)
     if hooks is not None and hooks.may_follow():
         found = code == 2 and answer.kind == "plan-diff"
         after = hooks.run("after", command, process.spawn, Outcome(0 if found else code))
@@ -53,10 +88,11 @@ def carry_out(steps: Steps, component: Component, world: World) -> int:
     return code
 
 
-def _output(steps: Steps, answer: Answer, component: Component, world: World) -> int:
+def _output(steps: Steps, answer: Answer, run: _Run) -> int:
     from wrapper.terraform import formats
 
-    code, told = _told(steps, component, world)
+    world = run.world
+    code, told = run.told(steps)
     if code:
         return code
     made = formats.render(
@@ -80,29 +116,29 @@ def _output(steps: Steps, answer: Answer, component: Component, world: World) ->
     return 0
 
 
-def _plan(steps: Steps, answer: Answer, component: Component, world: World) -> int:
+def _plan(steps: Steps, answer: Answer, run: _Run) -> int:
     """Make a plan unless two are given, and write it or compare it; return the exit code."""
     import tempfile
 
     original = new = ""
     if answer.kind == "plan-diff":
-        original = _there(answer.original, steps.directory, world)
-        new = _there(answer.new, steps.directory, world) if answer.new else ""
+        original = _there(answer.original, steps.directory, run.world)
+        new = _there(answer.new, steps.directory, run.world) if answer.new else ""
     code = 0
     with tempfile.TemporaryDirectory(prefix="atmos-wrap-") as place:
         if not new:
             new = os.path.join(place, "plan")
-            code = _planned(steps, new, component, world)
+            code = run.carry_out(_planning(steps, new), process.Streams(stdout=_STDERR))
             if code and not (code == 2 and _tells_changes(steps)):
                 return code
-        failed, told = _told(_showing(steps, new), component, world)
+        failed, told = run.told(_showing(steps, new))
         if failed:
             return failed
         if answer.kind == "planfile":
             _write(told, answer, steps.directory)
             return code
-        failed, before = _told(_showing(steps, original), component, world)
-        return failed or _compare(before, told, _secret(steps), world)
+        failed, before = run.told(_showing(steps, original))
+        return failed or _compare(before, told, _secret(steps), run.world)
 
 
 def _write(told: bytes, answer: Answer, directory: str) -> None:
@@ -156,11 +192,11 @@ def _there(name: str, directory: str, world: World) -> str:
     )
 
 
-def _planned(steps: Steps, path: str, component: Component, world: World) -> int:
-    """Make a plan in the file `path`; return the exit code."""
+def _planning(steps: Steps, path: str) -> Steps:
+    """Return the steps that make a plan in the file `path`."""
     assert steps.command is not None
     command = steps.command._replace(argv=(*steps.command.argv, f"-out={path}"))
-    return _run(steps._replace(command=command), process.Streams(stdout=_STDERR), component, world)
+    return steps._replace(command=command)
 
 
 def _tells_changes(steps: Steps) -> bool:
@@ -172,30 +208,3 @@ def _showing(steps: Steps, path: str) -> Steps:
     assert steps.command is not None
     command = steps.command._replace(argv=(steps.command.argv[0], "show", "-json", path))
     return steps._replace(command=command, always_init=False)
-
-
-def _told(steps: Steps, component: Component, world: World) -> tuple[int, bytes]:
-    """Run the steps; return the exit code and what the command wrote, which no disk sees."""
-    import threading
-
-    reading, writing = os.pipe()
-    kept: list[bytes] = []
-
-    def read() -> None:
-        with open(reading, "rb") as stream:
-            kept.append(stream.read())
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        # Tried again it would tell everything twice.
-        once = steps._replace(retry=None)
-        code = _run(once, process.Streams(stdout=writing), component, world)
-    finally:
-        os.close(writing)
-        reader.join()
-    return code, b"".join(kept)
-
-
-def _run(steps: Steps, streams: Streams, component: Component, world: World) -> int:
-    return running.carry_out(steps, component, world, running.Crew(process.Signals(), streams))
