@@ -294,11 +294,15 @@ def test_a_question_that_nobody_answers_ends(
     cli: Cli, vault: SecretService, stored: aws.User, terminal: Terminal, browser: Path
 ) -> None:
     vault.lock()
+    waits = "the system keyring is locked: waiting for its password"
     with _deaf_prompter(vault):
-        code, said = _end(terminal(*RUN, env={"ATMOS_WRAP_KEYRING_TIMEOUT": "1"}))
+        for seconds in ("1", "5", "20"):  # in which a busy machine may not come to the question
+            code, said = _end(terminal(*RUN, env={"ATMOS_WRAP_KEYRING_TIMEOUT": seconds}))
+            if waits in said:
+                break
     assert code == 69
-    assert "the system keyring is locked: waiting for its password" in said
-    assert "the system keyring gave no answer within 1 seconds" in said
+    assert waits in said
+    assert f"the system keyring gave no answer within {seconds} seconds" in said
     assert not browser.exists()
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import Cli
 from tests.e2e.conftest import Terminal
+from tests.e2e.ends import left_alone
 from tests.fakes import aws, portal, saml
 from tests.fakes.portal import Portal
 
@@ -77,6 +78,7 @@ def test_a_dry_run_names_what_the_real_one_removes_and_touches_nothing(
     for login in (("-i", "hop"), SSO):
         done = cli("auth", "login", *login)
         assert done.exit == 0, done.stderr
+    left_alone(home)  # identities may be listed in the background
     before, asked = present(home), len(sso.calls)
     dry = cli("auth", "logout", *what, "--dry-run")
     assert (dry.exit, present(home), sso.actions()[asked:]) == (0, before, []), dry.stderr

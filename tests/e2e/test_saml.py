@@ -271,11 +271,12 @@ def test_many_cold_runs_at_once_type_the_password_once(lab: Lab) -> None:
 
 def test_many_cold_runs_share_a_refused_sign_in(lab: Lab) -> None:
     lab.cli.environment["IDP_PASSWORD"] = "wrong"
-    lab.idp.delay = 1.0
+    lab.idp.open.clear()
     runs = [
         lab.cli.start("auth", "exec", "-i", ("admin", "audit")[n % 2], "--", "true")
         for n in range(6)
     ]
+    lab.idp.open.set()
     ends = [run.communicate(timeout=120)[1] for run in runs]
     assert [run.returncode for run in runs] == [77] * 6
     assert all("did not accept the configured username" in text for text in ends), ends

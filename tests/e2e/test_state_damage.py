@@ -13,6 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.conftest import Cli
+from tests.e2e.ends import left_alone
 from tests.fakes import aws, portal, saml
 from tests.fakes.damage import DAMAGE
 
@@ -117,6 +118,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         _run(cli, "exec", "-i", "wrong", "--", "true", code=77)
         _run(cli, "terraform", "plan", "part", "-s", "lab")
         _keep_without_a_terminal(cli)
+        left_alone(home)  # the portal's identities may be listed in the background
         kept = tmp_path_factory.mktemp("kept") / "state"
         shutil.copytree(state, kept)
         yield Lab(cli, state, kept)

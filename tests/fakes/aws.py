@@ -135,6 +135,7 @@ class Fake:
         signer: str = "*",
         times: int = -1,
         delay: float = 0.0,
+        until: Path | None = None,
         lifetime: float | None = None,
         error: tuple[int, str] | None = None,
         message: str = "scripted",
@@ -142,10 +143,12 @@ class Fake:
         """Change how requests are answered, the first fitting rule wins.
 
         `action`: pattern over `service:Operation` (`sts:AssumeRole`, `s3:*`); `signer`: pattern
-        over the ARN; `times`: how often (-1 = always); `delay`: seconds; `lifetime`: seconds that
-        granted sessions live; `error`: status and code, as `(503, "SlowDown")`.
+        over the ARN; `times`: how often (-1 = always); `delay`: seconds; `until`: a file that
+        must be there before the answer; `lifetime`: seconds that granted sessions live; `error`: status and code, as `(503, "SlowDown")`.
         """
         rule: dict[str, Any] = {"action": action, "signer": signer, "times": times, "delay": delay}
+        if until is not None:
+            rule["until"] = str(until)
         if lifetime is not None:
             rule["lifetime"] = lifetime
         if error is not None:

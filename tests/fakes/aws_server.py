@@ -87,6 +87,8 @@ class Gate:
             record["signer"], record["kind"] = principal.arn, principal.kind
             rule = self._rule(f"{service}:{action}", principal.arn)
             time.sleep(rule.get("delay", 0))
+            while "until" in rule and not os.path.exists(rule["until"]):
+                time.sleep(0.01)
             if "code" in rule:
                 raise Refusal(rule["code"], rule.get("message", "scripted"), rule["status"])
             if service == "sts":

@@ -201,6 +201,8 @@ class Idp:
         self.person = ""
         self.code_wanted = False
         self.delay = 0.0
+        self.open = threading.Event()  # nothing is answered before
+        self.open.set()
         self.requests: list[tuple[str, str]] = []
         self.asked = threading.Event()
         self.url = ""
@@ -221,6 +223,7 @@ class Idp:
         self.requests.append((method, path))
         self.asked.set()
         time.sleep(self.delay)
+        self.open.wait()
         if self.status != 200:
             return self.status, {}, "<title>Out of order</title>"
         if path == "/favicon.ico":
