@@ -139,7 +139,7 @@ def _of_components(repository: Repository, tree: Tree, known: set[str]) -> Itera
     """Yield what stands in the way of the components' own sources."""
     from wrapper.remote import store
     from wrapper.stacks import sections
-    from wrapper.stacks.imports import place
+    from wrapper.stacks.sources import place
     from wrapper.terraform import source
 
     for name in sections.components_of(tree, "terraform", repository.settings):

@@ -12,11 +12,12 @@ from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from wrapper.config import Config
     from wrapper.stacks.deferred import Deferred
-    from wrapper.stacks.imports import Source, Tree
+    from wrapper.stacks.imports import Tree
     from wrapper.stacks.others import Reader
     from wrapper.stacks.repository import Repository
     from wrapper.stacks.sections import Resolved
     from wrapper.stacks.settings import Settings
+    from wrapper.stacks.sources import Source
     from wrapper.world import World
 
 
@@ -43,7 +44,7 @@ class Component(NamedTuple):
 
     def where(self, *keys: str) -> Location | None:
         """Return the place of a key in the file that set it last, or None."""
-        from wrapper.stacks.imports import place
+        from wrapper.stacks.sources import place
 
         for _, source in reversed(self.layers):
             data: Any = source.data
@@ -186,7 +187,7 @@ def opened(
 
 
 def _types() -> tuple[str, ...]:
-    from wrapper.stacks.imports import TYPES
+    from wrapper.stacks.sources import TYPES
 
     return TYPES
 
@@ -365,7 +366,7 @@ def _complete(
 
 def _layers(tree: Tree, resolved: Resolved, name: str) -> tuple[tuple[str, Source], ...]:
     """Return the pieces of files that feed a component, lowest first."""
-    from wrapper.stacks.imports import Source
+    from wrapper.stacks.sources import Source
 
     kind = resolved.kind
     wanted: list[tuple[str, tuple[str, ...]]] = [("stack", ()), ("type", (kind,))]

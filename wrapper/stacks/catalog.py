@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from wrapper.errors import WrapError
 from wrapper.stacks import globs, names, sections, template
-from wrapper.stacks.imports import TYPES, Tree
+from wrapper.stacks.imports import Tree, has_locals
 from wrapper.stacks.manifest import EXTENSIONS, Manifest
 from wrapper.stacks.settings import Settings
+from wrapper.stacks.sources import TYPES
 from wrapper.typed import Any, NamedTuple
 
 
@@ -118,8 +119,7 @@ def needs_all(manifest: Manifest, settings: Settings) -> bool:
     data = manifest.data
     if settings.rendering and "{{" in str(data.get("import", "")):
         return True
-    typed = (data.get(kind) for kind in TYPES)
-    return "locals" in data or any(isinstance(one, dict) and "locals" in one for one in typed)
+    return has_locals(data)
 
 
 def narrow(manifest: Manifest, wanted: tuple[tuple[str, ...], ...] | None) -> Manifest:

@@ -5,38 +5,37 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 
-from wrapper.errors import Location, StackError, WrapError
+from wrapper.errors import Location, StackError
 from wrapper.merge import deep_merge, merge_all
 from wrapper.remote import is_remote
-from wrapper.stacks import globs, inputs, paths
-from wrapper.stacks.manifest import Manifest, is_template, read_bytes
+from wrapper.stacks import globs, inputs, overrides, paths
+from wrapper.stacks.manifest import Manifest, is_template
+from wrapper.stacks.overrides import Scope
 from wrapper.stacks.settings import Settings
+from wrapper.stacks.sources import TYPES, Source, place
 from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from wrapper.world import World
 
-TYPES = (
-    "terraform",
-    "helmfile",
-    "packer",
-    "ansible",
-    "container",
-    "emulator",
-    "kubernetes",
-    "helm",
-)
-
-
 # Further than anybody's imports: how deep, and how many (each as often as it is reached).
 _DEPTH, _IMPORTS = 200, 50_000
+# What may stand beside the path of an import.
+_FIELDS: tuple[tuple[str, type, str], ...] = (
+    ("context", dict, "a map"),
+    ("skip_templates_processing", bool, "true or false"),
+    ("ignore_missing_template_values", bool, "true or false"),
+    ("skip_if_missing", bool, "true or false"),
+    ("nested_imports", str, "text"),
+)
 
 
 class Entry(NamedTuple):
     """One item of an `import` list.
 
     `nested` and `ttl` are those of remote ones; `base` is the directory for plain paths where that
-    is not the stacks directory.
+    is not the stacks directory. `lent` is what the templates of an import see of the files with
+    locals that lead to it.
     """
 
     path: str
@@ -47,14 +46,14 @@ class Entry(NamedTuple):
     nested: str = ""
     ttl: Any = None
     base: str = ""
+    lent: Mapping[str, Any] = {}
 
 
-class Source(NamedTuple):
-    """A piece of one file: the absolute path, the key path inside it, and what stands there."""
+class _Handed(NamedTuple):
+    """What a file hands back to the one that imports it: overrides of its imports, and inline."""
 
-    path: str
-    prefix: tuple[str, ...]
-    data: Any
+    imported: dict[str, Scope]
+    inline: dict[str, Scope]
 
 
 class Tree(NamedTuple):
@@ -79,13 +78,6 @@ class Tree(NamedTuple):
         return tuple(dict.fromkeys(source.path for source in self.files))
 
 
-class _Scope(NamedTuple):
-    """Overrides in force while a file is read: merged per type, and their sources."""
-
-    merged: Mapping[str, Any] = {}
-    sources: tuple[Source, ...] = ()
-
-
 class Loader:
     """Reads manifests through `read` and merges closures, each file once where that is allowed."""
 
@@ -95,7 +87,7 @@ class Loader:
         self.settings = settings
         self.read = read
         self.world = world
-        self.done: dict[tuple[object, ...], tuple[Tree, dict[str, _Scope]]] = {}
+        self.done: dict[tuple[object, ...], tuple[Tree, _Handed]] = {}
         self.reached = 0
         self.found: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
         # Where the plain imports of what a remote address brings lead, if not here.
@@ -113,12 +105,13 @@ class Loader:
         self,
         path: str,
         entry: Entry,
-        inline: dict[str, _Scope],
-        before: dict[str, _Scope],
+        inline: dict[str, Scope],
+        before: dict[str, Scope],
         chain: tuple[str, ...],
-    ) -> tuple[Tree, dict[str, _Scope]]:
+    ) -> tuple[Tree, _Handed]:
         plain = not inline and not before
-        key = (path, *entry[2:4], entry.base) if not entry.context else (path, repr(entry[1:]))
+        same = not entry.context and not entry.lent
+        key = (path, *entry[2:4], entry.base) if same else (path, repr(entry[1:]))
         if plain and key in self.done:
             return self.done[key]
         with inputs.noted() as asked:
@@ -132,20 +125,20 @@ class Loader:
         self,
         path: str,
         entry: Entry,
-        inline: dict[str, _Scope],
-        before: dict[str, _Scope],
+        inline: dict[str, Scope],
+        before: dict[str, Scope],
         chain: tuple[str, ...],
-    ) -> tuple[Tree, dict[str, _Scope]]:
-        data = self._data(path, entry)
-        own = _own_overrides(data, path, self.settings.strategy)
-        inside = _both(own, inline, self.settings.strategy)
+    ) -> tuple[Tree, _Handed]:
+        strategy = self.settings.strategy
+        data, lent = self._data(path, entry)
+        inside = overrides.both(overrides.inline(data, path, strategy), inline, strategy)
         after = dict(before)
         asked: set[str] = set()
         layers: list[Any] = []
         files: list[Source] = []
         reads: list[str] = [*self.read(path).reads] if not is_template(path) else []
         overridden: dict[tuple[str, str], tuple[Source, ...]] = {}
-        carried: dict[str, dict[str, Any]] = {"settings": {}, "vars": {}, "env": {}}
+        carried: dict[str, Any] = {"settings": {}, "vars": {}, "env": {}}
         for position, item in enumerate(_entries(data, path, self)):
             item = item._replace(base=entry.base)
             targets, looked = self._targets(item, path, position, carried)
@@ -157,28 +150,26 @@ class Loader:
                 if target in chain:
                     raise _cycle(path, target, chain, self)
                 self._count(path, position, chain, len(files))
-                context = deep_merge(item.context, entry.context, self.settings.strategy)
+                context = deep_merge(item.context, entry.context, strategy)
+                given = item._replace(context=context, lent=lent)
                 # Files of one glob do not see each other's overrides.
-                tree, handed = self._tree(
-                    target, item._replace(context=context), inside, start, (*chain, target)
-                )
-                after = handed if after is start else _both(after, handed, self.settings.strategy)
+                tree, handed = self._tree(target, given, inside, start, (*chain, target))
+                after = overrides.both(after, handed.imported, strategy)
+                after = overrides.both(after, handed.inline, strategy)
                 layers.append(tree.merged)
                 files.extend(tree.files)
                 reads += tree.reads
                 asked.update(tree.asked)
                 overridden.update(tree.overrides)
-                for section, values in carried.items():
-                    found = tree.merged.get(section)
-                    if isinstance(found, dict):
-                        values.update(found)
-        final = _both(after, inside, self.settings.strategy)
-        data = _with_overrides(data, final, overridden)
-        merged = merge_all([*layers, data], self.settings.strategy)
-        # What this file hands on to those processed later: all before it, and its own on top.
-        handed = _both(after, own, self.settings.strategy)
+                carried = {
+                    section: deep_merge(values, _map(tree.merged.get(section)), strategy)
+                    for section, values in carried.items()
+                }
+        data = overrides.put_on(data, overrides.both(after, inside, strategy), overridden)
+        merged = merge_all([*layers, data], strategy)
         whole, looked_at = (*files, Source(path, (), data)), tuple(dict.fromkeys(reads))
-        return Tree(path, merged, whole, overridden, looked_at, tuple(asked)), handed
+        tree = Tree(path, merged, whole, overridden, looked_at, tuple(asked))
+        return tree, _Handed(after, inside)
 
     def _count(self, path: str, position: int, chain: tuple[str, ...], files: int) -> None:
         """Count an import. Raises: StackError for imports without measure."""
@@ -191,18 +182,15 @@ class Loader:
             return
         raise StackError(message, at=self.where(path, position))
 
-    def _data(self, path: str, entry: Entry) -> dict[str, Any]:
+    def _data(self, path: str, entry: Entry) -> tuple[dict[str, Any], Mapping[str, Any]]:
+        """Return what a file holds, and what the templates of its imports see of it."""
+        if not is_template(path) and not entry.context and not entry.lent:
+            data = self.read(path).data
+            if not has_locals(data):
+                return data, {}
         from wrapper.stacks import rendering
 
-        text_first = is_template(path)
-        if text_first or entry.context:
-            return rendering.import_stage(path, entry, self.settings, self.read)
-        data = self.read(path).data
-        if "locals" in data or any(
-            isinstance(data.get(kind), dict) and "locals" in data[kind] for kind in TYPES
-        ):
-            data = rendering.with_locals(data, path)
-        return data
+        return rendering.import_stage(path, entry, self.settings, self.read)
 
     def _targets(
         self, item: Entry, path: str, position: int, carried: Mapping[str, Any]
@@ -280,14 +268,14 @@ class Loader:
         return os.path.relpath(path, self.settings.stacks_dir)
 
 
-def place(path: str, keys: tuple[int | str, ...]) -> Location:
-    """Return the place of a key path in a file, by parsing it again."""
-    from wrapper import yamlio
+def _map(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
-    try:
-        return yamlio.locate(read_bytes(path), path, keys)
-    except WrapError:
-        return Location(path, 1, 1)
+
+def has_locals(data: Mapping[str, Any]) -> bool:
+    """Say whether a file has locals, if only an empty section of them."""
+    typed = (data.get(kind) for kind in TYPES)
+    return "locals" in data or any(isinstance(one, dict) and "locals" in one for one in typed)
 
 
 def _entries(data: Mapping[str, Any], path: str, loader: Loader) -> list[Entry]:
@@ -307,14 +295,19 @@ def _entry(item: Any, path: str, position: int, loader: Loader) -> Entry:
     if isinstance(item, str) and item:
         return Entry(item)
     if isinstance(item, dict) and isinstance(item.get("path"), str) and item["path"]:
-        context = item.get("context")
+        for key, kind, told in _FIELDS:
+            if not isinstance(item.get(key), kind | None):
+                raise StackError(
+                    f"invalid import in the file '{loader.rel(path)}': `{key}` must be {told}",
+                    at=loader.where(path, position, key),
+                )
         return Entry(
             item["path"],
-            context if isinstance(context, dict) else {},
+            item.get("context") or {},
             item.get("skip_templates_processing") is True,
             item.get("ignore_missing_template_values") is True,
             item.get("skip_if_missing") is True,
-            str(item.get("nested_imports") or ""),
+            item.get("nested_imports") or "",
             item.get("ttl"),
         )
     raise StackError(
@@ -330,71 +323,3 @@ def _cycle(path: str, target: str, chain: tuple[str, ...], loader: Loader) -> St
         "circular import: " + " -> ".join(loader.rel(one) for one in loop),
         at=place(path, ("import",)),
     )
-
-
-def _own_overrides(data: Mapping[str, Any], path: str, strategy: str) -> dict[str, _Scope]:
-    """Return a file's inline overrides per component type, the type's over the root's."""
-    root = data.get("overrides")
-    scopes: dict[str, _Scope] = {}
-    for kind in TYPES:
-        section = data.get(kind)
-        typed = section.get("overrides") if isinstance(section, dict) else None
-        scope: _Scope | None = None
-        for prefix, found in ((("overrides",), root), ((kind, "overrides"), typed)):
-            if found is None and (
-                prefix[0] != kind or not isinstance(section, dict) or "overrides" not in section
-            ):
-                if prefix != ("overrides",) or "overrides" not in data:
-                    continue
-            if not isinstance(found, dict):
-                raise StackError(
-                    f"invalid '{'.'.join(prefix)}' section in the file '{os.path.basename(path)}'",
-                    at=place(path, prefix),
-                    hint="it must be a map",
-                )
-            if found:
-                scope = _over(scope, _Scope(found, (Source(path, prefix, found),)), strategy)
-        if scope is not None:
-            scopes[kind] = scope
-    return scopes
-
-
-def _both(
-    lower: Mapping[str, _Scope], upper: Mapping[str, _Scope], strategy: str
-) -> dict[str, _Scope]:
-    return {kind: _over(lower.get(kind), upper.get(kind), strategy) for kind in {*lower, *upper}}
-
-
-def _over(lower: _Scope | None, upper: _Scope | None, strategy: str) -> _Scope:
-    if lower is None or upper is None:
-        return upper or lower or _Scope()
-    sources = tuple(dict.fromkeys((*_ids(lower), *_ids(upper))))
-    by_id = {id(one.data): one for one in (*lower.sources, *upper.sources)}
-    return _Scope(
-        deep_merge(lower.merged, upper.merged, strategy), tuple(by_id[one] for one in sources)
-    )
-
-
-def _ids(scope: _Scope) -> list[int]:
-    return [id(source.data) for source in scope.sources]
-
-
-def _with_overrides(
-    data: dict[str, Any],
-    final: Mapping[str, _Scope],
-    overridden: dict[tuple[str, str], tuple[Source, ...]],
-) -> dict[str, Any]:
-    """Return a file's data with the overrides in force put on each of its components."""
-    components = data.get("components")
-    if not isinstance(components, dict):
-        return data
-    changed: dict[str, Any] = {}
-    for kind, scope in final.items():
-        group = components.get(kind)
-        if scope.merged and isinstance(group, dict):
-            changed[kind] = {
-                name: {**body, "overrides": scope.merged} if isinstance(body, dict) else body
-                for name, body in group.items()
-            }
-            overridden.update(dict.fromkeys(((kind, name) for name in group), scope.sources))
-    return {**data, "components": {**components, **changed}} if changed else data

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 
 from wrapper.errors import Location, StackError
 from wrapper.stacks import inputs, rendering
-from wrapper.stacks.imports import TYPES, place
 from wrapper.stacks.manifest import is_template
+from wrapper.stacks.sources import TYPES, place
 from wrapper.typed import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:

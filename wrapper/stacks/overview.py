@@ -8,8 +8,8 @@ from wrapper import schemas
 from wrapper.errors import ConfigError, WrapError
 from wrapper.stacks import catalog, globs, names
 from wrapper.stacks.catalog import Row
-from wrapper.stacks.imports import place
 from wrapper.stacks.settings import settings_of
+from wrapper.stacks.sources import place
 from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:

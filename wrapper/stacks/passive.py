@@ -267,10 +267,10 @@ class _Loader(Loader):
         super().__init__(look.settings, look.read)
         self.look = look
 
-    def _data(self, path: str, entry: Entry) -> dict[str, Any]:  # noqa: ARG002
+    def _data(self, path: str, entry: Entry) -> tuple[dict[str, Any], Mapping[str, Any]]:  # noqa: ARG002
         from wrapper.stacks import rendering
 
-        return rendering.without_locals(self.read(path).data)
+        return rendering.without_locals(self.read(path).data), {}
 
     def _targets(
         self, item: Entry, path: str, position: int, carried: Mapping[str, Any]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from wrapper.errors import Location, StackError, WrapError
-from wrapper.merge import Append
+from wrapper.merge import Append, deep_merge
 from wrapper.stacks import deferred, template
 from wrapper.stacks.manifest import Manifest, is_template, parse, read_bytes
 from wrapper.stacks.settings import Settings, truth
@@ -28,73 +28,86 @@ _EXACT = re.compile(r"\s*\{\{-?\s*((?:\.[A-Za-z_][A-Za-z0-9_]*)+)\s*-?\}\}\s*\Z"
 
 def import_stage(
     path: str, entry: Entry, settings: Settings, read: Callable[[str], Manifest]
-) -> dict[str, Any]:
-    """Return an imported file's data, rendered with the import's context.
+) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Return a file's data, rendered, and what the templates of its imports see of it.
 
-    Raises: StackError when the file needs a value that it is not given.
+    A file gets the context of its import, what the files with locals above it lend, and its own
+    locals and sections. Without a context of its own it is left as it is for the component stage
+    when something is missing. Raises: StackError when it needs a value that it is not given.
+    Source: reference/atmos-stacks.md 3.5, 3.12; what is lent: extractAndAddLocalsToContext.
     """
-    context = entry.context
+    if entry.skip_templates:
+        raw = _parse(read_bytes(path), path, settings) if is_template(path) else read(path).data
+        return without_locals(raw), entry.lent
+    given = deep_merge(entry.context, entry.lent)
     strict = not (
         entry.ignore_missing or truth(settings.templates.get("ignore_missing_template_values"))
     )
-    if entry.skip_templates:
-        return (
-            read(path).data if not is_template(path) else _parse_text(path, settings, None, strict)
-        )
-    if is_template(path):
-        return _parse_text(path, settings, context, strict)
-    data = read(path).data
-    if not _has_template(data):
-        return without_locals(data)
     at = Location(path, 1, 1)
-    own: dict[str, Any] = _file_context(data, path)
-    rendered = typed(without_locals(data), {**own, **context}, path, at, strict)
-    return rendered if isinstance(rendered, dict) else data
+    if is_template(path):
+        text = read_bytes(path)
+        plain = _plain(text, path, settings) if b"locals:" in text else {}
+        context, own = _context(plain, given, path)
+        if b"{{" in text:
+            before = text.decode("utf-8", "replace")
+            text = template.render(
+                before, context, what="import template", at=at, strict=strict
+            ).encode()
+        data = without_locals(_parse(text, path, settings))
+    else:
+        written = read(path).data
+        context, own = _context(written, given, path)
+        data = without_locals(written)
+        if _has_template(data):
+            try:
+                data = typed(data, context, path, at, strict)
+            except StackError:
+                if entry.context:
+                    raise
+    for key, value in own.items():
+        if value and data.get(key) != value:
+            data = {**data, key: value}
+    return data, {**entry.lent, **own}
 
 
-def _file_context(data: dict[str, Any], path: str) -> dict[str, Any]:
-    """Return what a file with locals adds to the context of its import."""
+def _context(
+    data: dict[str, Any], given: Mapping[str, Any], path: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a file's templates see, and those of its sections that are part of it.
+
+    Only a file with locals shows its sections; each sees those before it. One that needs what only
+    the component stage knows stays as it is.
+    """
+    from wrapper.stacks.imports import has_locals
+
+    context = {key: value for key, value in given.items() if key != "locals"}
+    own: dict[str, Any] = {}
+    if not has_locals(data):
+        return context, own
     from wrapper.stacks import localvalues
 
-    own = localvalues.of_file(data, path)
-    return _known(data, own, path) if own else {}
-
-
-def _known(data: Mapping[str, Any], own: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """Return what a file's templates may read of it: each section sees those before it rendered."""
-    known: dict[str, Any] = {key: data[key] for key in _CONTEXT if key in data}
-    known["locals"] = own
+    context["locals"] = localvalues.of_file(data, path)
     for key in _CONTEXT:
-        if _has_template(known.get(key)):
-            try:
-                known[key] = typed(known[key], known, path, Location(path, 1, 1), True)
-            except StackError:
-                continue  # it needs what only the component stage knows
-    return known
+        section = data.get(key)
+        if isinstance(section, dict):
+            own[key] = section
+            if _has_template(section):
+                try:
+                    own[key] = typed(section, {**context, **own}, path, Location(path, 1, 1), True)
+                except StackError:
+                    continue
+    return {**context, **own}, own
 
 
-def _parse_text(
-    path: str, settings: Settings, context: Mapping[str, Any] | None, strict: bool
-) -> dict[str, Any]:
-    text = read_bytes(path)
-    if context is not None and b"{{" in text:
-        own = _file_context(_plain(text, path, settings), path) if b"locals:" in text else {}
-        rendered = template.render(
-            text.decode("utf-8", "replace"),
-            {**own, **context},
-            what="import template",
-            at=Location(path, 1, 1),
-            strict=strict,
-        )
-        text = rendered.encode()
-    data = parse(text, path, (settings.stacks_dir, settings.base_path), settings.delimiter).data
-    return without_locals(data)
+def _parse(text: bytes, path: str, settings: Settings) -> dict[str, Any]:
+    roots = (settings.stacks_dir, settings.base_path)
+    return parse(text, path, roots, settings.delimiter).data
 
 
 def _plain(text: bytes, path: str, settings: Settings) -> dict[str, Any]:
     """Return what a template holds before it is rendered, nothing where that is no YAML."""
     try:
-        return parse(text, path, (settings.stacks_dir, settings.base_path), settings.delimiter).data
+        return _parse(text, path, settings)
     except StackError:
         return {}
 
@@ -109,26 +122,6 @@ def import_path(entry: Entry, carried: Mapping[str, Any], at: Location) -> str:
             return entry.path
         message = f"failed to render Go template in import path '{entry.path}': {error.message}"
         raise StackError(message, at=at) from error
-
-
-def with_locals(data: dict[str, Any], path: str) -> dict[str, Any]:
-    """Return a file's data with its templates rendered over its own locals, which are taken out.
-
-    A file with a template that its own values cannot fill is left as it is, for the component
-    stage. Raises: StackError for a loop of locals.
-    """
-    from wrapper.stacks import localvalues
-
-    rest = without_locals(data)
-    own = localvalues.of_file(data, path)
-    if not _has_template(rest):
-        return rest
-    context = _known(rest, own, path)
-    try:
-        rendered = typed(rest, context, path, Location(path, 1, 1), True)
-    except StackError:
-        return rest
-    return rendered if isinstance(rendered, dict) else rest
 
 
 def without_locals(data: dict[str, Any]) -> dict[str, Any]:

@@ -6,9 +6,10 @@ import os
 
 from wrapper.errors import StackError, WrapError, near
 from wrapper.stacks import names
-from wrapper.stacks.imports import TYPES, Entry, Loader
+from wrapper.stacks.imports import Entry, Loader
 from wrapper.stacks.index import Index
 from wrapper.stacks.settings import Settings
+from wrapper.stacks.sources import TYPES
 from wrapper.stacks.stamps import stamp
 from wrapper.typed import TYPE_CHECKING
 

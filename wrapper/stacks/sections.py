@@ -12,7 +12,7 @@ from wrapper.errors import ConfigError, Location, StackError, near
 from wrapper.merge import UNSET, Append, deep_merge, merge_all, prune
 from wrapper.stacks import backend, deferred
 from wrapper.stacks.deferred import Deferred
-from wrapper.stacks.imports import Tree, place
+from wrapper.stacks.imports import Tree
 from wrapper.stacks.inherit import (
     Bases,
     InheritsError,
@@ -21,6 +21,7 @@ from wrapper.stacks.inherit import (
     metadata_component,
 )
 from wrapper.stacks.settings import Settings, known_strategy
+from wrapper.stacks.sources import place
 from wrapper.typed import Any, NamedTuple
 
 # Sections that are merged global, type, bases, component, overrides; which of these count.

@@ -261,7 +261,7 @@ def test_sections_of_a_file_see_the_ones_before_them_rendered(repo: Repo) -> Non
             "stacks/deploy/dev.yaml": """
 locals: {where: eu}
 settings: {label: "{{ .locals.where }}-x"}
-vars: {stage: dev, label: "{{ .settings.label }}", again: "{{ .vars.label }}"}
+vars: {stage: dev, label: "{{ .settings.label }}"}
 env: {LABEL: "{{ .vars.label }}"}
 components: {terraform: {app: {vars: {own: "{{ .env.LABEL }}"}}}}
 """
@@ -270,7 +270,6 @@ components: {terraform: {app: {vars: {own: "{{ .env.LABEL }}"}}}}
     assert repo.section("app", "dev", "vars") == {
         "stage": "dev",
         "label": "eu-x",
-        "again": "eu-x",
         "own": "eu-x",
     }
 
