@@ -25,15 +25,15 @@ variable "fail" {
   default = false
 }
 variable "hold" {
-  type    = number
-  default = 0
+  type    = string
+  default = "true"
 }
 
 resource "terraform_data" "one" {
   input = var.name
 
   provisioner "local-exec" {
-    command = "echo +${var.name} >> ${var.journal}; sleep ${var.hold}; echo -${var.name} >> ${var.journal}; ${var.fail ? "false" : "true"}"
+    command = "echo +${var.name} >> ${var.journal}; ${var.hold}; echo -${var.name} >> ${var.journal}; ${var.fail ? "false" : "true"}"
   }
   provisioner "local-exec" {
     when    = destroy
@@ -51,23 +51,30 @@ components:
   terraform:
     app:
       metadata: {{component: one}}
-      vars: {{name: app, hold: {hold}}}
+      vars: {{name: app, hold: "{hold}"}}
       dependencies: {{components: [{{name: db}}, {{name: net}}]}}
     db:
       metadata: {{component: two}}
-      vars: {{name: db, fail: {fail}, hold: {hold}}}
+      vars: {{name: db, fail: {fail}, hold: "{hold}"}}
       settings: {{depends_on: {{1: {{component: net}}}}}}
     net:
       metadata: {{component: one}}
       vars: {{name: net}}
     alone:
       metadata: {{component: three}}
-      vars: {{name: alone, hold: {hold}}}
+      vars: {{name: alone, hold: "{hold}"}}
 """
 
 
-def write(cli: Cli, *, fail: bool = False, hold: float = 0) -> Path:
-    """Write three modules and the stack `dev`; return the journal of what was applied."""
+# A minute at most, until `net` has begun.
+MEETS = "i=0; until [ $i = 600 ] || grep -q +net ../../../journal; do i=$((i+1)); sleep 0.1; done"
+
+
+def write(cli: Cli, *, fail: bool = False, hold: str = "true") -> Path:
+    """Write three modules and the stack `dev`; return the journal of what was applied.
+
+    All but `net` run the command `hold` between their beginning and their end.
+    """
     stack = CATALOG.format(stage="dev", fail=str(fail).lower(), hold=hold)
     files = {f"components/terraform/{name}/main.tf": MODULE for name in ("one", "two", "three")}
     repository.write(cli.cwd, {"stacks/deploy/dev.yaml": stack, **files})
@@ -155,12 +162,12 @@ def test_plans_tell_of_changes_by_their_exit_code(cli: Cli, terraform: str) -> N
 
 
 def test_several_at_once_share_no_directory_and_lines_carry_names(cli: Cli, terraform: str) -> None:
-    journal = write(cli, hold=1.5)
+    journal = write(cli, hold=MEETS)
     asked = ("terraform", "apply", "--all", "-s", "dev", "-auto-approve", "-no-color")
     done = cli(*asked, "--max-concurrency", "3")
     assert done.exit == 0
     said = journal.read_text().split()
-    # `alone` holds on while `net` comes and goes; `app` waits for `db`, and shares a directory with `net`.
+    # `alone` holds on until `net` has come; `app` waits for `db`, and shares a directory with `net`.
     assert said.index("+net") < said.index("-alone")
     assert said.index("-db") < said.index("+app")
     assert "[db in dev] Apply complete! Resources: 1 added" in done.stdout
@@ -168,7 +175,7 @@ def test_several_at_once_share_no_directory_and_lines_carry_names(cli: Cli, terr
 
 
 def test_grouped_output_is_in_one_piece(cli: Cli, terraform: str) -> None:
-    write(cli, hold=0.5)
+    write(cli, hold=MEETS)
     asked = ("terraform", "apply", "--components", "alone,net", "-s", "dev", "-no-color")
     done = cli(*asked, "-auto-approve", "--max-concurrency", "2", "--log-order", "grouped")
     assert done.exit == 0
@@ -181,7 +188,7 @@ def test_grouped_output_is_in_one_piece(cli: Cli, terraform: str) -> None:
 def test_a_signal_lets_terraform_stop_and_starts_no_more(
     cli: Cli, terraform: str, at_once: str
 ) -> None:
-    journal = write(cli, hold=30)
+    journal = write(cli, hold="sleep 30")
     asked = ("terraform", "apply", "--all", "-s", "dev", "-auto-approve", "-no-color")
     running = cli.start(*asked, "--max-concurrency", at_once)
     end = time.monotonic() + 60
@@ -202,7 +209,7 @@ def test_a_signal_lets_terraform_stop_and_starts_no_more(
 def test_ctrl_c_at_the_terminal_ends_all_of_them_once(
     cli: Cli, terraform: str, at_once: str
 ) -> None:
-    journal = write(cli, hold=30)
+    journal = write(cli, hold="sleep 30")
     asked = ["terraform", "apply", "--all", "-auto-approve", "--max-concurrency", at_once]
     run = pexpect.spawn(
         cli.program,

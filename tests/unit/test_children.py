@@ -69,14 +69,15 @@ def test_what_goes_in_and_what_comes_out() -> None:
 
 def test_who_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
     note = tmp_path / "pid"
-    began = time.monotonic()
-    with pytest.raises(subprocess.TimeoutExpired):
-        children.run(
-            ["sh", "-c", f"sleep 60 & echo $! > {note}; wait"],
-            seconds=0.5, stdout=-1, start_new_session=True,
-        )  # fmt: skip
-    assert time.monotonic() - began < 30
-    ends = time.monotonic() + 30
+    for seconds in (0.5, 5, 30):  # in which a busy machine may not come to it
+        with pytest.raises(subprocess.TimeoutExpired):
+            children.run(
+                ["sh", "-c", f"sleep 600 & echo $! > {note}.new; mv {note}.new {note}; wait"],
+                seconds=seconds, stdout=-1, start_new_session=True,
+            )  # fmt: skip
+        if note.exists():
+            break
+    ends = time.monotonic() + 60
     while _lives(int(note.read_text())):
         assert time.monotonic() < ends
         time.sleep(0.01)

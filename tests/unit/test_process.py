@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -58,7 +57,7 @@ def _start(body: str) -> subprocess.Popen[bytes]:
 def test_a_signal_reaches_the_child_and_its_answer_is_ours(number: signal.Signals) -> None:
     script = (
         f"trap 'exit 42' {number.name[3:]}; echo ready; "
-        "i=0; while [ $i -lt 200 ]; do sleep 0.05; i=$((i+1)); done"
+        "i=0; while [ $i -lt 2000 ]; do sleep 0.05; i=$((i+1)); done"
     )
     body = f"import sys\nsys.exit(process.spawn(process.Child(('sh', '-c', {script!r}), '/', env)))"
     with _start(body) as running:
@@ -86,7 +85,5 @@ def test_execute_of_a_login_shell_says_so_in_its_name() -> None:
 
 
 def test_a_quiet_child_prints_nothing_and_reads_nothing(tmp_path: Path) -> None:
-    started = time.monotonic()
     process.spawn(child("cat; echo noise; cat > got", tmp_path, quiet=True))
     assert (tmp_path / "got").read_text() == ""
-    assert time.monotonic() - started < 5

@@ -6,7 +6,6 @@ import fcntl
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -22,17 +21,17 @@ directory, state, how = sys.argv[1:]
 shared = how == "share"
 held = turn.take(directory, {"XDG_STATE_HOME": state}, print, shared=shared)
 held.sign("plan")
+if how == "downgrade":
+    held.share()
 print("held", flush=True)
 if how == "become":
     held.hand_over()
-    process.execute(process.Child(("sleep", "30"), "/", dict(os.environ)))
-if how == "downgrade":
-    held.share()
+    process.execute(process.Child(("sleep", "300"), "/", dict(os.environ)))
 if how in ("share", "downgrade"):
-    time.sleep(30)
+    time.sleep(300)
 if how == "leave":
     held.hand_over()
-    os.spawnvp(os.P_NOWAIT, "sleep", ["sleep", "30"])
+    os.spawnvp(os.P_NOWAIT, "sleep", ["sleep", "300"])
 """
 
 
@@ -72,8 +71,6 @@ def test_runs_that_change_nothing_share_the_directory(
     with _hold(tmp_path, environ, how) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        if how == "downgrade":
-            time.sleep(0.3)
         mine = turn.take(str(tmp_path), environ, pytest.fail, shared=True)
         assert not mine.is_alone()
         holder.kill()
