@@ -70,6 +70,10 @@ def arrived(cli: Cli, environment: dict[str, str], tmp_path: Path) -> Arrived:
             ["state", "mv", 'a["b c"]', "module.x[0]", "-lock=false"],
         ),
         (
+            ["login", "app.example.com"],
+            ["login", "app.example.com"],
+        ),
+        (
             ["output", "app", "-s", "prod", "-raw", "name"],
             ["output", "-raw", "name"],
         ),

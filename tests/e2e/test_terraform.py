@@ -87,6 +87,15 @@ def test_validate_and_graph_pass_through(cli: Cli, applied: Path) -> None:
     assert cli("terraform", "graph", "app", "-s", "dev").stdout.startswith("digraph")
 
 
+def test_a_host_is_left_as_terraform_leaves_it(cli: Cli, module: Path) -> None:
+    told = "No credentials for app.example.com are stored."
+    for stack in (None, "dev"):
+        left = cli("terraform", "logout", "app.example.com", env={"ATMOS_STACK": stack})
+        assert (left.exit, left.stdout.strip()) == (0, told)
+    asked = cli("terraform", "logout", "app.example.com", "-s", "dev")
+    assert (asked.exit, "app.example.com" in asked.stderr) == (78, True)
+
+
 def test_each_stack_has_its_workspace(cli: Cli, applied: Path) -> None:
     for stack in ("dev", "prod"):
         assert cli("terraform", "workspace", "app", "-s", stack).exit == 0

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 # Sub-commands of Terraform that need no component.
 _BARE = ("version", "login", "logout", "metadata")
+# Of these, a word behind them can be a host.
+_OF_HOSTS = ("login", "logout")
 
 HELP = """\
 Usage: atmos-wrap terraform SUBCOMMAND COMPONENT -s STACK [OPTIONS] [TERRAFORM OPTIONS] [-- …]
@@ -102,8 +104,9 @@ def main(argv: Sequence[str], world: World) -> int:
         world.stdout.write(HELP)
         return 0
     world = args.enter(line.given, world)
-    if line.asks_terraform or _is_immediate(invocation):
-        return _immediately(line.given, invocation, world)
+    host = _host(line)
+    if line.asks_terraform or _is_immediate(invocation) or host:
+        return _immediately(line.given, invocation, world, host)
     if invocation.subcommand == "clean" and invocation.component is None and not line.multi:
         return _clean_all(line.given, invocation, world)
     if _is_of_all(line):
@@ -139,13 +142,22 @@ def _is_immediate(invocation: Invocation) -> bool:
     return not sub or sub == "version" or (sub in _BARE and invocation.component is None)
 
 
-def _immediately(given: Globals, invocation: Invocation, world: World) -> int:
+def _host(line: Line) -> str:
+    """Return the host that `login` and `logout` are about, '' for a component: that has a stack."""
+    word = line.invocation.component or ""
+    if line.invocation.subcommand not in _OF_HOSTS or "stack" in line.options:
+        return ""
+    # ATMOS_STACK alone leaves it open; names of hosts have a dot or a port.
+    return word if not line.invocation.stack or "." in word or ":" in word else ""
+
+
+def _immediately(given: Globals, invocation: Invocation, world: World, host: str) -> int:
     from wrapper import config, process
     from wrapper.terraform.environment import environment
     from wrapper.terraform.steps import program
 
     loaded = config.load(world, given.options)
-    words = [w for w in (invocation.subcommand, *invocation.words) if w]
+    words = [w for w in (invocation.subcommand, *invocation.words, host) if w]
     argv = (program(None, loaded, invocation), *words, *invocation.arguments)
     if invocation.dry_run:
         world.stdout.write(" ".join(argv) + "\n")

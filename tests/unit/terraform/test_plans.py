@@ -105,7 +105,7 @@ def test_variables_resources_and_outputs() -> None:
         ({"key": True}, {"key": SECRET}),
         ({"list": [{}, {"key": True}]}, {"list": [{"a": 1}, {"key": SECRET}]}),
         ({"list": [False, True]}, {"list": ["a", SECRET]}),
-        ({"map": True}, {"map": {"key": {"deep": SECRET}}}),
+        ({"map": True}, {"map": {"deep": SECRET, SECRET: 1}}),
     ],
 )
 def test_nothing_that_is_sensitive_is_shown(hidden: Any, value: Any) -> None:
