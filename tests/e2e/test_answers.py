@@ -129,6 +129,23 @@ def test_a_refusal_of_terraform_is_passed_on_and_nothing_written(cli: Cli, modul
     assert not (cli.cwd / "out.json").exists()
 
 
+def test_a_dry_run_says_what_would_be_written_and_compared(cli: Cli, module: Path) -> None:
+    before = sorted(module.iterdir())
+    plan = "terraform plan -var-file dev-app.terraform.tfvars.json\n"
+    for line, told in (
+        ("output app --format csv", "terraform output -json\n# write output as csv\n"),
+        (
+            "generate planfile app",
+            f"{plan}# write planfile as json to dev-app.planfile.json\n# hook seen, after\n",
+        ),
+        ("plan-diff app --orig old", f"{plan}# compare old with this plan\n"),
+    ):
+        done = cli("terraform", *line.split(), "-s", "dev", "--dry-run")
+        assert (done.exit, done.stderr) == (0, "")
+        assert done.stdout.endswith(told)
+    assert sorted(module.iterdir()) == before
+
+
 def test_a_plan_as_a_document(cli: Cli, module: Path) -> None:
     done = cli("terraform", "generate", "planfile", "app", "-s", "dev")
     assert (done.exit, done.stdout) == (0, "")

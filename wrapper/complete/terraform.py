@@ -183,6 +183,7 @@ OWN = {
         ("-detailed-exitcode", "", "2 if something would change"),
         ("-generate-config-out", "file", "write code for imports here"),
     ),
+    "plan-diff": _PLAN,
     "apply": _APPLY,
     "deploy": _APPLY,
     "destroy": _APPLY,
