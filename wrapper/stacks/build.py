@@ -45,7 +45,7 @@ def read_file(path: str, settings: Settings) -> tuple[Manifest, int]:
     key = (path, hash(content), settings.delimiter)
     if key in _refused:
         raise _refused[key]
-    roots = (settings.stacks_dir, settings.base_path)
+    roots = (settings.base_path, settings.stacks_dir)
     try:
         return parse(content, path, roots, settings.delimiter), now
     except StackError as error:

@@ -5,6 +5,7 @@ Source: reference/atmos-stacks.md 3.9.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from wrapper.errors import StackError, near
@@ -21,6 +22,7 @@ class InheritsError(StackError):
     """`metadata.inherits` of `component` is no list of names, or names what is not there."""
 
     component = ""
+    key: tuple[str, ...] = ("metadata", "inherits")
 
 
 class Bases(NamedTuple):
@@ -61,6 +63,21 @@ def _too_deep(name: str, stack: str) -> StackError:
     return StackError(
         f"the component '{name}' in stack '{stack}' inherits over more than {_DEPTH} levels"
     )
+
+
+def check_legacy(
+    name: str, components: Mapping[str, Any], bases: Bases, directory: str, stack: str
+) -> None:
+    """Look at what the legacy `component:` of a component and of its bases names.
+
+    Raises: StackError for what is neither a component of the stack nor below `directory`.
+    """
+    for one in (name, *bases.order):
+        parent = legacy_component(components[one])
+        if not parent or parent in components or os.path.isdir(os.path.join(directory, parent)):
+            continue
+        if one == name or not _abstract(components[one]):
+            raise _missing(one, stack, parent, "component", components)
 
 
 def legacy_component(body: Mapping[str, Any]) -> str:
@@ -171,4 +188,5 @@ def _missing(
         hint=near(base, list(components)),
     )
     error.component = name
+    error.key = tuple(how.split("."))
     return error

@@ -100,7 +100,7 @@ def _context(
 
 
 def _parse(text: bytes, path: str, settings: Settings) -> dict[str, Any]:
-    roots = (settings.stacks_dir, settings.base_path)
+    roots = (settings.base_path, settings.stacks_dir)
     return parse(text, path, roots, settings.delimiter).data
 
 

@@ -17,6 +17,7 @@ from wrapper.stacks.inherit import (
     Bases,
     InheritsError,
     bases_of,
+    check_legacy,
     legacy_root,
     metadata_component,
 )
@@ -95,21 +96,15 @@ def resolve(
     body = _body(tree, kind, name, components)
     try:
         bases = bases_of(name, _checked(components), label)
+        if kind == "terraform" and not only:
+            check_legacy(name, _checked(components), bases, settings.terraform_dir, label)
     except InheritsError as error:
-        keys = ("components", kind, error.component, "metadata", "inherits")
+        keys = ("components", kind, error.component, *error.key)
         error.at = (place(_setter(tree, keys), keys),)
         raise
     type_section = _root_map(tree, kind, settings)
-    parts = _Parts(
-        tree,
-        kind,
-        name,
-        body,
-        type_section,
-        tuple(_body(tree, kind, base, components) for base in bases.order),
-        bases.order,
-        settings,
-    )
+    bodies = tuple(_body(tree, kind, base, components) for base in bases.order)
+    parts = _Parts(tree, kind, name, body, type_section, bodies, bases.order, settings)
     strategy = _strategy(parts)
     section: dict[str, Any] = {}
     again: list[Deferred] = []
@@ -328,7 +323,7 @@ def _scalar(parts: _Parts, key: str) -> str:
     which = SCALARS[key]
     bases = zip(parts.base_names, parts.bases, strict=True)
     layers = [
-        ("type", (parts.kind,), parts.type_section),
+        ("type", (parts.kind,), parts.type_section if "type" in which else {}),
         *(("bases", (*here, base), body) for base, body in bases),
         ("last", (), parts.bases[-1] if parts.bases else {}),
         ("component", (*here, parts.name), parts.body),

@@ -215,10 +215,35 @@ def test_the_workspace_follows_the_rules_that_decide_the_state(
     repo.write(
         {
             "stacks/deploy/dev.yaml": "vars: {stage: dev}\ncomponents:\n  terraform:\n"
-            f"    base: {{metadata: {{type: abstract, component: x}}}}\n    a/b: {body}\n"
+            f"    base: {{metadata: {{type: abstract, component: x}}}}\n    a/b: {body}\n",
+            "components/terraform/nowhere/main.tf": "",
         }
     )
     assert repo.section("a/b", "dev", "workspace") == expected
+
+
+def test_a_legacy_component_names_a_component_or_a_directory(repo: Repo) -> None:
+    repo.write(
+        {
+            "stacks/deploy/dev.yaml": """
+vars: {stage: dev}
+components:
+  terraform:
+    directory: {component: there}
+    nothing: {component: nope}
+    base: {metadata: {type: abstract}, component: nope}
+    over: {metadata: {inherits: [nothing]}}
+    through: {component: base}
+""",
+            "components/terraform/there/main.tf": "",
+        }
+    )
+    assert repo.section("directory", "dev", "component") == "directory"
+    assert repo.section("through", "dev", "component") == "base"
+    for name in ("nothing", "over"):
+        with pytest.raises(StackError, match="'nothing' .* inherits from 'nope'") as caught:
+            repo.component(name, "dev")
+        assert [str(at).rpartition("/")[2] for at in caught.value.at] == ["dev.yaml:6:15"]
 
 
 def test_auth_layers_name_section_file_and_key(repo: Repo) -> None:

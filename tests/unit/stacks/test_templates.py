@@ -248,6 +248,14 @@ def test_a_query_of_an_include_keeps_its_quotes(repo: Repo, call: str, found: An
     assert variables(repo, "d") == {"x": found}
 
 
+def test_an_include_is_looked_for_beside_the_manifest_and_in_the_base_path(repo: Repo) -> None:
+    repo.write({"data/v.json": '"base"', "stacks/data/v.json": '"stacks"'})
+    with_vars(repo, "    c: {}\n    d:\n      vars:\n        x: !include data/v.json\n")
+    assert variables(repo, "d") == {"x": "base"}
+    repo.write({"stacks/deploy/data/v.json": '"beside"'})
+    assert variables(repo, "d") == {"x": "beside"}
+
+
 def test_a_component_that_is_not_there_is_told_with_the_place(repo: Repo) -> None:
     with_vars(repo, """    c: {vars: {x: '{{ (atmos.Component "none" "dev").vars }}'}}\n""")
     with pytest.raises(WrapError, match=r"atmos\.Component: .*`none`") as caught:
