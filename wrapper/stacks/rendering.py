@@ -50,9 +50,14 @@ def import_stage(
         context, own = _context(plain, given, path)
         if b"{{" in text:
             before = text.decode("utf-8", "replace")
-            text = template.render(
-                before, context, what="import template", at=at, strict=strict
-            ).encode()
+            try:
+                after = template.render(
+                    before, context, what="import template", at=at, strict=strict
+                )
+            except StackError as error:
+                error.at = (_written(path, error.message, whole=True),)
+                raise
+            text = after.encode()
         data = without_locals(_parse(text, path, settings))
     else:
         written = read(path).data
@@ -61,13 +66,34 @@ def import_stage(
         if _has_template(data):
             try:
                 data = typed(data, context, path, at, strict)
-            except StackError:
+            except StackError as error:
                 if entry.context:
+                    error.at = (_written(path, error.message, whole=False),)
                     raise
     for key, value in own.items():
         if value and data.get(key) != value:
             data = {**data, key: value}
     return data, {**entry.lent, **own}
+
+
+def _written(path: str, message: str, *, whole: bool) -> Location:
+    """Return where a file has the template that a message is about.
+
+    The message knows the line when the `whole` file is the template, else what was not found.
+    """
+    told = re.search(r"template:(\d+):(\d+)", message) if whole else None
+    if told:
+        return Location(path, int(told[1]), int(told[2]))
+    named = re.search(r"reads (\.[\w.]+)|'(\w+)'(?: failed)?", message)
+    if named:
+        text = read_bytes(path).decode("utf-8", "replace")
+        word = re.escape(named[1] or named[2])
+        for action in re.finditer(r"\{\{.*?\}\}", text, re.S):
+            found = re.search(rf"(?<!\w){word}(?!\w)", action[0])
+            if found:
+                before = text[: action.start() + found.start()]
+                return Location(path, before.count("\n") + 1, len(before) - before.rfind("\n"))
+    return Location(path, 1, 1)
 
 
 def _context(

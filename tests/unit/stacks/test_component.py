@@ -241,7 +241,7 @@ components:
     assert repo.section("directory", "dev", "component") == "directory"
     assert repo.section("through", "dev", "component") == "base"
     for name in ("nothing", "over"):
-        with pytest.raises(StackError, match="'nothing' .* inherits from 'nope'") as caught:
+        with pytest.raises(StackError, match=r"'nothing' .* inherits from 'nope'") as caught:
             repo.component(name, "dev")
         assert [str(at).rpartition("/")[2] for at in caught.value.at] == ["dev.yaml:6:15"]
 

@@ -141,3 +141,28 @@ def test_null_and_unknown_fields_of_an_import_say_nothing(repo: Repo, field: str
     )
     found: Any = repo.section("app", "dev", "vars")
     assert found == {"stage": "dev", "a": "{{ .x }}"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "place"),
+    [
+        ("a.yaml.tmpl", "vars:\n  a: {{ .given }}\n  b: {{ .none }}\n", "a.yaml.tmpl:3:9"),
+        ("a.yaml.tmpl", "vars:\n  b: {{ upper .none }}\n", "a.yaml.tmpl:2:9"),
+        ("a.yaml.tmpl", "vars:\n  b: {{ if }}\n", "a.yaml.tmpl:2:12"),
+        ("a.yaml", "vars:\n  a: '{{ .given }}'\n  b: '{{ .none.x }}'\n", "a.yaml:3:10"),
+        ("a.yaml", "vars:\n  b: '{{ .given | nofunc }}'\n", "a.yaml:2:19"),
+    ],
+)
+def test_what_an_import_cannot_be_rendered_for_is_told_with_its_line(
+    repo: Repo, name: str, text: str, place: str
+) -> None:
+    repo.write(
+        {
+            "stacks/deploy/dev.yaml": "import: [{path: catalog/a, context: {given: 1}}]\n"
+            "vars: {stage: dev}\ncomponents: {terraform: {app: {}}}\n",
+            f"stacks/catalog/{name}": text,
+        }
+    )
+    with pytest.raises(WrapError) as caught:
+        repo.component("app", "dev")
+    assert [str(at).rpartition("/")[2] for at in caught.value.at] == [place]
