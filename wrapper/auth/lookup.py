@@ -17,10 +17,13 @@ _TRUTH = {
 
 
 def truth(value: Any) -> bool | None:
-    """Read a switch as Atmos decodes it: also the words of Go's ParseBool; None when it is none."""
-    if isinstance(value, bool):
-        return value
-    return _TRUTH.get(str(value)) if isinstance(value, str | int) else None
+    """Read a switch as Atmos decodes it: also numbers and the words of Go's ParseBool.
+
+    None when it is none.
+    """
+    if isinstance(value, bool | int | float):
+        return value != 0
+    return _TRUTH.get(value) if isinstance(value, str) else None
 
 
 def follow(auth: Auth, entry: Entry) -> Entry | WrapError | None:

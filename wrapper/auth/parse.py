@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from wrapper import files
-from wrapper.auth import beside, defaults, provisioned, realms, references, rules
+from wrapper.auth import beside, decoded, defaults, provisioned, realms, references, rules
 from wrapper.auth.kinds import IDENTITY_KINDS, PROVIDER_KINDS
-from wrapper.auth.lookup import follow, truth
+from wrapper.auth.lookup import follow
 from wrapper.auth.model import CHECKED, FATAL, USED, Auth, Entry, Problem
 from wrapper.auth.places import Places
 from wrapper.errors import ConfigError, Location, WrapError, near
@@ -41,13 +41,15 @@ def read(
         at = places.at("realm") if source == "config" else None
         problems.append(_problem("", fault, at, FATAL))
     _section(section, places, problems, warnings)
-    providers = _entries("provider", section, places, problems, warnings)
-    identities = _entries("identity", section, places, problems, warnings)
+    misread: set[tuple[str, str]] = set()
+    providers = _entries("provider", section, places, problems, warnings, misread)
+    identities = _entries("identity", section, places, problems, warnings, misread)
     withheld = _secrets(identities, places, world) | _provider_passwords(providers, places, world)
     beside.keyrings(identities, section, realm, world)
     beside.shares(providers, wrap, world)
     for entry in (*providers.values(), *identities.values()):
-        problems += _checked(entry, places)
+        told = {key for title, key in misread if title == entry.title}
+        problems += _checked(entry, places, told)
     auth = Auth(
         section, layers, realm, source, providers, identities,
         withheld=withheld | _passwords(section, world), warnings=tuple(warnings),
@@ -85,7 +87,10 @@ def _section(
     for key in section:
         if key not in rules.SECTION_KEYS:
             warnings.append(_unknown(f"auth.{key}", key, rules.SECTION_KEYS, places.at(key)))
-    level = rules.look(section, ("logs", "level"))
+    read, faults = decoded.decoded(section, decoded.SECTION)
+    for one in faults:
+        problems.append(_problem("", f"auth.{one.message}", places.at(*one.keys), FATAL))
+    level = rules.look(read, ("logs", "level"))
     if level not in (None, "", *rules.LOG_LEVELS):
         problems.append(
             _problem(
@@ -96,7 +101,7 @@ def _section(
                 f"one of {', '.join(rules.LOG_LEVELS)}",
             )
         )
-    keyring = rules.look(section, ("keyring", "type"))
+    keyring = rules.look(read, ("keyring", "type"))
     if keyring not in (None, "", "system", "file", "memory"):
         at = places.at("keyring", "type")
         warnings.append(
@@ -134,9 +139,11 @@ def _entries(
     places: Places,
     problems: list[Problem],
     warnings: list[WrapError],
+    misread: set[tuple[str, str]],
 ) -> dict[str, Entry]:
     kinds = PROVIDER_KINDS if role == "provider" else IDENTITY_KINDS
     known = rules.PROVIDER_KEYS if role == "provider" else rules.IDENTITY_KEYS
+    fields = decoded.PROVIDER if role == "provider" else decoded.IDENTITY
     plural = "providers" if role == "provider" else "identities"
     given = section.get(plural)
     if given is None:
@@ -154,15 +161,19 @@ def _entries(
         if not isinstance(raw, Mapping):
             problems.append(_problem(title, f"{title} must be a map", at, FATAL))
             continue
-        fault = _named(name)
+        fault = rules.bad_name(name)
         if fault:
             problems.append(_problem(title, f"{title}: {fault}", at, FATAL))
         for key in raw:
             if key not in known:
                 place = places.at(plural, name, key)
                 warnings.append(_unknown(f"{title}: {key}", key, known, place))
+        raw, bad = _typed(title, raw, fields, (plural, name), places, problems)
+        misread |= {(title, key) for key in bad}
         kind = raw.get("kind")
-        if not kind or not isinstance(kind, str):
+        if "kind" in bad:
+            continue
+        if not kind:
             portals = list(provisioned.portals(section)) if role == "identity" else []
             other = near(name, sorted({*given} - {name}))
             problems.append(_kindless(title, raw, at, other, portals))
@@ -175,9 +186,24 @@ def _entries(
                 )
             )
             continue
-        problems += _flags(title, raw, (plural, name), places)
         found[name] = Entry(role, name, kind, raw, at)
     return found
+
+
+def _typed(
+    title: str,
+    raw: Mapping[str, Any],
+    fields: decoded.Fields,
+    path: tuple[str, str],
+    places: Places,
+    problems: list[Problem],
+) -> tuple[dict[str, Any], set[str]]:
+    """Return an entry with its fields in their types, and the keys that could not be read."""
+    found, faults = decoded.decoded(raw, fields)
+    for one in faults:
+        at = places.at(*path, *one.keys)
+        problems.append(_problem(title, f"{title}: {one.message}", at, FATAL))
+    return found, {one.keys[0] for one in faults}
 
 
 def _kindless(
@@ -207,29 +233,6 @@ def _folded(given: Mapping[str, Any]) -> dict[str, Any]:
         if len(whole) == 1:
             found[whole[0]] = deep_merge(found[whole[0]], raw)
             del found[name]
-    return found
-
-
-def _named(name: str) -> str:
-    if not name.strip():
-        return "the name is empty"
-    if any(ord(c) < 32 or c in "[]\"'\\" for c in name):
-        return "a name cannot contain control characters, quotes, brackets or backslashes"
-    return ""
-
-
-def _flags(
-    title: str, raw: Mapping[str, Any], keys: tuple[str, str], places: Places
-) -> list[Problem]:
-    found = []
-    for key in ("default", "required"):
-        if raw.get(key) is not None and truth(raw[key]) is None:
-            message = f'{title}: {key} must be true or false, not "{raw[key]}"'
-            found.append(_problem(title, message, places.at(*keys, key), FATAL))
-    for key in ("via", "principal", "credentials", "spec", "session"):
-        if raw.get(key) is not None and not isinstance(raw[key], Mapping):
-            message = f"{title}: {key} must be a map"
-            found.append(_problem(title, message, places.at(*keys, key), FATAL))
     return found
 
 
@@ -289,7 +292,7 @@ def _passwords(section: Mapping[str, Any], world: World) -> frozenset[str]:
 # ---- rules across entries -------------------------------------------------------------------------
 
 
-def _checked(entry: Entry, places: Places) -> list[Problem]:
+def _checked(entry: Entry, places: Places, misread: set[str]) -> list[Problem]:
     plural = "providers" if entry.role == "provider" else "identities"
     found = []
     function = references.function_in(entry.raw)
@@ -297,7 +300,11 @@ def _checked(entry: Entry, places: Places) -> list[Problem]:
         message = f"{entry.title}: {function} cannot be used in the auth section of a stack"
         hint = "identities must be known before functions run; use !env, or put it into atmos.yaml"
         found.append(_problem(entry.title, message, entry.at, USED, hint))
-    found += [_of(entry, finding, places) for finding in rules.findings(entry)]
+    found += [
+        _of(entry, finding, places)
+        for finding in rules.findings(entry)
+        if not misread.intersection(finding.keys[:1])
+    ]
     for keys, pair in (
         (("via",), ("provider", "identity")),
         (("principal", "account"), ("id", "name")),

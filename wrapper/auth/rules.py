@@ -103,9 +103,16 @@ def findings(entry: Entry) -> Iterator[Finding]:
         yield from _env(entry)
 
 
+# The names that these had before. Source: reference/atmos-auth.md 3.10.
+_OLDER: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("spec", "workload_identity_pool_id"): ("spec", "workload_identity_pool"),
+    ("spec", "workload_identity_provider_id"): ("spec", "workload_identity_provider"),
+}
+
+
 def _needed(entry: Entry) -> Iterator[Finding]:
     for keys, weight in _NEEDED.get(entry.kind, ()):
-        value = look(entry.raw, keys)
+        value = look(entry.raw, keys) or look(entry.raw, _OLDER.get(keys, keys))
         if isinstance(value, bool) or not (isinstance(value, str) and value.strip()):
             known = look(entry.raw, keys[:-1]) is not None
             if value not in (None, "", {}) and not isinstance(value, str):
@@ -128,7 +135,8 @@ def _permission_set(entry: Entry) -> Iterator[Finding]:
     if not isinstance(account, Mapping) or not (account.get("id") or account.get("name")):
         yield Finding(("principal", "account"), "principal.account needs an id or a name")
         return
-    for key in ("id", "name"):
+    by_id = isinstance(account.get("id"), str) and account["id"]
+    for key in ("id",) if by_id else ("id", "name"):
         if account.get(key) is not None and not isinstance(account[key], str):
             yield Finding(
                 ("principal", "account", key),
@@ -139,7 +147,7 @@ def _permission_set(entry: Entry) -> Iterator[Finding]:
 
 def _assume_root(entry: Entry) -> Iterator[Finding]:
     target = look(entry.raw, ("principal", "target_principal"))
-    if isinstance(target, str) and target and not re.fullmatch(r"\d{12}", target):
+    if isinstance(target, str) and target and not re.fullmatch("[0-9]{12}", target):
         yield Finding(("principal", "target_principal"), "target_principal is 12 digits")
     policy = look(entry.raw, ("principal", "task_policy_arn"))
     if isinstance(policy, str) and policy and root_task(policy) not in ROOT_TASKS:
@@ -167,8 +175,16 @@ def _oidc(entry: Entry) -> Iterator[Finding]:
 
 def _saml(entry: Entry) -> Iterator[Finding]:
     url = entry.raw.get("url")
-    if isinstance(url, str) and url and not re.match(r"[a-zA-Z][\w+.-]*://[^/\s]+", url):
+    if isinstance(url, str) and url and not re.match(r"[a-zA-Z][\w+.-]*://[^/\s]+(/|\?|$)", url):
         yield Finding(("url",), f'url "{url}" has no scheme or no host')
+
+
+def _portal(entry: Entry) -> Iterator[Finding]:
+    folder = look(entry.raw, ("spec", "files", "base_path"))
+    if not isinstance(folder, str) or not folder:
+        return
+    if not folder.strip() or any(c in folder for c in "\0\r\n"):
+        yield Finding(("spec", "files", "base_path"), f"spec.files.base_path {folder!r} is no path")
 
 
 def _azure(entry: Entry) -> Iterator[Finding]:
@@ -185,11 +201,55 @@ def _azure(entry: Entry) -> Iterator[Finding]:
 def _gcp(entry: Entry) -> Iterator[Finding]:
     if not entry.raw.get("spec"):
         yield Finding(
-            (), "spec is required", FATAL, "put project_id and the other fields under `spec:`"
+            ("spec",),
+            "spec is required",
+            FATAL,
+            "put project_id and the other fields under `spec:`",
         )
+    yield from _strict(entry, "spec", _GCP_TEXT, ("scopes",))
+    source = look(entry.raw, ("spec", "token_source"))
+    if source is not None and not isinstance(source, Mapping):
+        yield Finding(("spec", "token_source"), "spec.token_source must be a map", FATAL)
+
+
+_GCP_TEXT = (
+    "project_id", "region", "project_number", "workload_identity_pool_id", "workload_identity_pool",
+    "workload_identity_provider_id", "workload_identity_provider", "service_account_email",
+    "lifetime", "zone", "location",
+)  # fmt: skip
+
+
+def _strict(
+    entry: Entry, section: str, texts: tuple[str, ...], lists: tuple[str, ...]
+) -> Iterator[Finding]:
+    """Yield the values of Google's kinds that are of another type: there Atmos converts nothing.
+
+    Source: reference/atmos-auth.md 4.6.
+    """
+    given = entry.raw.get(section)
+    told = {keys for keys, _ in _NEEDED.get(entry.kind, ())}
+    for key, value in given.items() if isinstance(given, Mapping) else ():
+        title = f"{section}.{key}"
+        if key in texts and not isinstance(value, str | type(None)) and (section, key) not in told:
+            yield Finding((section, key), f"{title} must be text (put it in quotes)", FATAL)
+        parts = value if isinstance(value, list) else [value]
+        if key in lists and not (
+            value is None or (isinstance(value, list) and all(isinstance(p, str) for p in parts))
+        ):
+            yield Finding((section, key), f"{title} must be a list of texts", FATAL)
+
+
+def _project(entry: Entry) -> Iterator[Finding]:
+    yield from _strict(entry, "principal", _GCP_TEXT, ())
+
+
+def _subscription(entry: Entry) -> Iterator[Finding]:
+    if look(entry.raw, ("via", "identity")) and not look(entry.raw, ("via", "provider")):
+        yield Finding(("via",), "via.provider is required: a subscription starts from a provider")
 
 
 def _service_account(entry: Entry) -> Iterator[Finding]:
+    yield from _strict(entry, "principal", _GCP_TEXT, ("delegates", "scopes"))
     mail = look(entry.raw, ("principal", "service_account_email"))
     if isinstance(mail, str) and mail:
         if "@" not in mail or not mail.endswith(".iam.gserviceaccount.com"):
@@ -219,6 +279,7 @@ _KINDS = {
     "aws/permission-set": _permission_set,
     "aws/assume-root": _assume_root,
     "aws/saml": _saml,
+    "aws/iam-identity-center": _portal,
     "oidc": _oidc,
     "azure/cli": _azure,
     "azure/device-code": _azure,
@@ -227,6 +288,8 @@ _KINDS = {
     "gcp/adc": _gcp,
     "gcp/workload-identity-federation": _gcp,
     "gcp/service-account": _service_account,
+    "gcp/project": _project,
+    "azure/subscription": _subscription,
     "aws/ambient": _ambient,
     "aws/user": _user,
 }
@@ -241,8 +304,6 @@ def _via(entry: Entry) -> Iterator[Finding]:
         return
     if via is None:
         yield Finding((), "has no via", USED, f"add `{_VIA}`")
-    elif not isinstance(via, Mapping):
-        yield Finding(("via",), "via must be a map", FATAL)
     elif not via.get("provider") and not via.get("identity"):
         yield Finding(("via",), "via needs a provider or an identity", hint=f"write `{_VIA}`")
 
@@ -283,3 +344,12 @@ def look(raw: Any, keys: tuple[str, ...]) -> Any:
             return None
         raw = raw.get(key)
     return raw
+
+
+def bad_name(name: str) -> str:
+    """Return what is wrong with the name of an entry, else nothing."""
+    if not name.strip():
+        return "the name is empty"
+    if any(ord(c) < 32 or c in "[]\"'\\" for c in name):
+        return "a name cannot contain control characters, quotes, brackets or backslashes"
+    return ""
