@@ -43,7 +43,8 @@ def repository(cli: Cli, tool: Callable[[str], str], home: Path) -> Path:
     library.write_text(cli("hook", "direnv").stdout)
     interactive.allowed(cli, cli.cwd)
     # direnv compares times in seconds: what a test writes must be later.
-    os.utime(cli.cwd / "atmos.yaml", (1_700_000_000, 1_700_000_000))
+    for path in (cli.cwd / "atmos.yaml", *home.glob(".local/state/atmos-wrap/trust/*")):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
     envrc(cli, "use atmos")
     return cli.cwd
 

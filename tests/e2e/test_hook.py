@@ -249,7 +249,15 @@ def test_no_process_is_started_where_nothing_is_new(
 ) -> None:
     """An unchanged prompt and a known directory are builtins only, counted by the kernel."""
     log = tmp_path / "processes"
-    strace = [tool("strace"), "-f", "-o", str(log), "-e", "trace=clone,clone3,fork,vfork,execve"]
+    strace = [
+        tool("strace"),
+        "-f",
+        "--seccomp-bpf",
+        "-o",
+        str(log),
+        "-e",
+        "trace=clone,clone3,fork,vfork,execve",
+    ]
     shell = opened(before=tuple(strace))
     shell.run(f"cd {repositories}", "cd deep", f"cd {repositories}", "cd /")
     began = len(log.read_text().splitlines())

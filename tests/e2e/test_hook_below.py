@@ -99,7 +99,7 @@ def shell(
     request: pytest.FixtureRequest, cli: Cli, tool: Callable[[str], str], tmp_path: Path
 ) -> Iterator[Hooked]:
     """Each shell in turn, with its hook, under strace: `processes` has what was started."""
-    strace = [tool("strace"), "-f", "-s", "4096", "-e", "trace=execve", "-o"]
+    strace = [tool("strace"), "-f", "--seccomp-bpf", "-s", "4096", "-e", "trace=execve", "-o"]
     log = tmp_path / "processes"
     before = (*strace, str(log))
     made = Hooked(str(request.param), tool(str(request.param)), cli, tmp_path, before)

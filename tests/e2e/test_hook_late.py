@@ -25,11 +25,11 @@ def repo(cli: Cli) -> Path:
     return made
 
 
-@pytest.mark.parametrize(("seconds", "set_"), [(2, True), (6, False)])
+@pytest.mark.parametrize(("seconds", "set_"), [(1.2, True), (6, False)])
 def test_a_disk_may_take_longer_than_work_may(
-    cli: Cli, repo: Path, tool: Callable[[str], str], seconds: int, set_: bool
+    cli: Cli, repo: Path, tool: Callable[[str], str], seconds: float, set_: bool
 ) -> None:
-    delay = f"openat:delay_enter={seconds}s:when=1"
+    delay = f"openat:delay_enter={seconds * 1000:.0f}ms:when=1"
     done = subprocess.run(
         [
             tool("strace"), "-o", "/dev/null", "-P", str(repo / "atmos.yaml"), "-e", "trace=openat",
@@ -42,11 +42,12 @@ def test_a_disk_may_take_longer_than_work_may(
 
 
 def test_a_configuration_that_takes_long_to_read_is_left_alone(cli: Cli, repo: Path) -> None:
-    more = "".join(f"  name-{n}: {{a: [b, c, {{d: e}}], f: !env F}}\n" for n in range(20_000))
+    # Some four seconds of work: less than the time for which a prompt waits altogether.
+    more = "".join(f"  name-{n}: {{a: [b, c, {{d: e}}], f: !env F}}\n" for n in range(10_000))
     (repo / "atmos.d").mkdir()
-    for name in "abcdef":
-        (repo / f"atmos.d/{name}.yaml").write_text(f"settings:\n{more}")
+    (repo / "atmos.d/long.yaml").write_text(f"settings:\n{more}")
     done = cli("hook-env", "bash", str(repo), FORM, cwd=repo)
     assert (done.exit, done.stderr) == (0, "")
-    assert LATE.format(1) in done.stdout
+    # On a machine that stands still the time altogether may be over first.
+    assert any(LATE.format(seconds) in done.stdout for seconds in (1, 5))
     assert "AWS_PROFILE" not in done.stdout.partition("_new_unset")[0]

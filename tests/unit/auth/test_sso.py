@@ -203,10 +203,11 @@ def test_those_that_wait_share_a_refusal(
 ) -> None:
     sso_portal.device_answer = "AccessDeniedException"
     faults: list[str] = []
+    begun = world._replace(age=lambda: 60.0)  # all have begun, whenever their threads run
 
     def one() -> None:
         try:
-            aws_sso.obtain(spec, None, world)
+            aws_sso.obtain(spec, None, begun)
         except AuthError as error:
             faults.append(error.message)
 
