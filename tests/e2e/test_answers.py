@@ -50,6 +50,7 @@ echo secret > "${last#-out=}"
 printf %s "${last#-out=}" > begun
 exec sleep 600
 """
+OTHER = "components: {terraform: {app: {vars: {name: store}}}}\n"
 DEV = repository.STACK.format(stage="dev")
 
 
@@ -221,10 +222,23 @@ def test_what_two_plans_differ_in(cli: Cli, module: Path) -> None:
     assert found.stderr.endswith("plan files have differences\n")
     assert "hush" not in found.stdout + found.stderr
 
+    verified = ("terraform", "apply", "app", "-s", "dev", "--from-plan", "--verify-plan")
+    (cli.cwd / "stacks/deploy/dev.yaml").write_text(DEV + OTHER)
+    refused = cli(*verified)
+    assert (refused.exit, "Apply complete!" in refused.stdout) == (2, False)
+    assert '~ name: "shop" => "store"' in refused.stdout
+    assert (module / "dev-app.planfile").exists()
+    (cli.cwd / "stacks/deploy/dev.yaml").write_text(DEV)
+
     seen = str((module / "dev-app.planfile").relative_to(cli.cwd))
     two = diff("--orig", "dev-app.planfile", "--new", seen)
     assert two == (0, "The planfiles are identical\n", "")
     assert list(Path(cli.environment["TMPDIR"]).iterdir()) == []
+
+    applied = cli(*verified)
+    assert (applied.exit, "Apply complete! Resources: 3 added" in applied.stdout) == (0, True)
+    nothing = cli("terraform", "apply", "app", "-s", "dev", "--verify-plan")
+    assert (nothing.exit, nothing.stdout) == (64, "")
 
     gone = diff("--orig", "gone")
     assert (gone.exit, gone.stdout) == (64, "")

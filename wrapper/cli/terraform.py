@@ -80,6 +80,7 @@ Options
       --skip-init, --init      never, or always, run `init` first (default: when something changed)
       --from-plan              apply the plan that `plan` saved
       --planfile FILE          apply this plan
+      --verify-plan            with one of these: stop if a plan made now is another one
       --skip-planfile          plan without saving the plan
       --accept-state-change    go on although the state would be in another place than last time
       --init-pass-vars, --init-run-reconfigure[=false], --auto-generate-backend-file[=false],

@@ -37,6 +37,8 @@ def read(
     Raises: UsageError. Source: reference/atmos-stacks.md 5.8.
     """
     sub = invocation.subcommand
+    if invocation.verify_plan and sub in ("apply", "deploy"):
+        _check_verify(invocation)
     if sub == "output":
         return _output(invocation, given, environ, valued)
     if sub == "plan-diff":
@@ -125,6 +127,15 @@ def _plan_diff(invocation: Invocation, given: Mapping[str, str]) -> Invocation:
             f"with --new no plan is made: {invocation.arguments[0]} does not go with it"
         )
     return invocation._replace(subcommand="show", answer=answer)
+
+
+def _check_verify(invocation: Invocation) -> None:
+    """Refuse `--verify-plan` where nothing would be verified. Raises: UsageError."""
+    if not invocation.from_plan and invocation.planfile is None:
+        raise UsageError(
+            "--verify-plan needs a plan to look at",
+            hint="add --from-plan, or --planfile FILE",
+        )
 
 
 def _refuse_out(invocation: Invocation) -> None:

@@ -243,6 +243,7 @@ def _line(
         force_init=on("init"),
         from_plan=on("from-plan") if sub in ("apply", "deploy") or _named(found) else False,
         planfile=last.get("planfile"),
+        verify_plan=on("verify-plan"),
         upload_status=on("upload-status"),
         accept_state_change=on("accept-state-change"),
         use_templates=on("process-templates", "true"),

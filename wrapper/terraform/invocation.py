@@ -63,6 +63,7 @@ class Invocation(NamedTuple):
     force_init: bool = False
     from_plan: bool = False
     planfile: str | None = None
+    verify_plan: bool = False
     upload_status: bool = False
     accept_state_change: bool = False
     use_templates: bool = True

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 def show(steps: Steps) -> str:
     """Return what a run would do, one line per step, for `--dry-run`; no content, no values."""
-    lines = [f"cd {shlex.quote(steps.directory)}"]
+    lines = show(steps.verify).splitlines() if steps.verify is not None else []
+    lines += [f"cd {shlex.quote(steps.directory)}"]
     lines += [f"# write {os.path.basename(file.path)}" for file in steps.write]
     lines += [f"# remove {os.path.basename(p)}" for p in steps.stale if os.path.lexists(p)]
     if steps.backend is not None and (steps.init or _is_init(steps.command)):
@@ -63,6 +64,10 @@ def carry_out(steps: Steps, component: Component, world: World, crew: Crew | Non
     Raises: StoreError, ToolMissing, WrapError.
     Source: reference/atmos-stacks.md 5.2; design 10.
     """
+    if steps.verify is not None:
+        code = carry_out(steps.verify, component, world, crew)
+        if code:
+            return code
     if steps.answer is not None:
         from wrapper.terraform import answers
 

@@ -31,7 +31,7 @@ class Steps(NamedTuple):
     `init` (with `lock` behind it) and `select`/`create` are children run before `command` unless they would change
     nothing; `after` are files to remove when everything succeeded; `hooks` follow `command`; `retry`
     says when a child is tried again, `backend` what to make before init, `answer` what becomes of
-    what the command tells. `command` is None when init and
+    what the command tells; `verify` comes before all of it, and has to end well. `command` is None when init and
     workspace are all there is to do.
     """
 
@@ -52,6 +52,7 @@ class Steps(NamedTuple):
     retry: Retry | None = None
     backend: Backend | None = None
     answer: Answer | None = None
+    verify: Steps | None = None
 
 
 def program(component: Component | None, config: Config, invocation: Invocation) -> str:
@@ -158,6 +159,23 @@ def prepare(
         after=_after(invocation, directory, names),
         backend=_backend(component),
         answer=_answer(invocation, names),
+        verify=prepare(component, config, _verifying(invocation, saved_plan), environ, cwd)
+        if saved_plan and invocation.verify_plan
+        else None,
+    )
+
+
+def _verifying(invocation: Invocation, saved_plan: str) -> Invocation:
+    """Return what compares a saved plan with one that is made now."""
+    from wrapper.terraform.invocation import Answer
+
+    return invocation._replace(
+        subcommand="plan",
+        arguments=(),
+        from_plan=False,
+        planfile=None,
+        verify_plan=False,
+        answer=Answer("plan-diff", original=saved_plan),
     )
 
 
