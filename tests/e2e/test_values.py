@@ -228,3 +228,13 @@ def test_a_component_is_not_shown_for_an_identity_that_is_not_there(
     assert (refused[0], refused[1]) == (78, "")
     assert 'identity "nobody" is not defined' in refused[2]
     assert cli(*shown, "--identity=off", env=environ)[:2] == (0, "net\n")
+
+
+def test_where_only_profiles_have_identities_they_are_named(cli: Cli, repo: Path) -> None:
+    mine = "auth: {identities: {me: {kind: ambient, default: true}}}\n"
+    repository.write(repo, {"profiles/mine/a.yaml": mine, "profiles/plain/a.yaml": "env: {A: b}\n"})
+    advice = 'hint: `auth` is configured in the profile "mine": --profile mine\n'
+    for words in (("list",), ("login",), ("exec", "--", "true")):
+        code, out, err = cli("auth", *words)
+        assert (code, out, advice in err) == (78, "", True), err
+    assert cli("auth", "list", "--profile", "plain")[0] == 0

@@ -26,7 +26,10 @@ def in_force(auth: Auth, places: Places) -> tuple[Default, ...]:
                 continue
             if raw.get("default") is not None:
                 rank = SECTIONS.index(layer.section)
-                marks[name] = (rank, bool(truth(raw["default"])), layer, written)
+                mark = truth(raw["default"])
+                if mark is None:  # a template, of which only the result can be read
+                    mark = truth(auth.identities[name].raw.get("default"))
+                marks[name] = (rank, mark is True, layer, written)
     if not auth.layers:
         names = [n for n, e in auth.identities.items() if truth(e.raw.get("default")) is True]
         return tuple(Default(name, None) for name in names)

@@ -61,6 +61,7 @@ def select(auth: Auth, given: Setting | None, world: World) -> Choice:
     raise ConfigError(
         "no default identity is configured",
         hint=[
+            *in_profiles(auth),
             "use --identity NAME or ATMOS_IDENTITY, or mark one with `default: true`",
             f"identities: {', '.join(sorted(auth.identities))}",
             "`--identity=false` runs as the shell is",
@@ -80,11 +81,23 @@ def _only_providers(auth: Auth) -> ConfigError:
         first = f"sign in to the portal first: auth login --provider {' or '.join(portals)}"
     else:
         first = "there are only providers: add one to `auth.identities`"
-    hint = [first, "`--identity=false` runs as the shell is"]
+    hint = [*in_profiles(auth), first, "`--identity=false` runs as the shell is"]
     return ConfigError("no default identity is configured", hint=hint)
 
 
-def insist(choice: Choice) -> Choice:
+def in_profiles(auth: Auth) -> list[str]:
+    """Return advice that names the profiles with `auth`, where none is active.
+
+    Source: reference/atmos-auth.md 2.9.
+    """
+    found = auth.elsewhere("") if auth.elsewhere else ()
+    if not found:
+        return []
+    names = ", ".join(f'"{name}"' for name in found)
+    return [f"`auth` is configured in the profile {names}: --profile {found[0]}"]
+
+
+def insist(choice: Choice, auth: Auth) -> Choice:
     """Return the choice, for commands that are about an identity: none at all is an error there.
 
     Raises: ConfigError.
@@ -92,7 +105,8 @@ def insist(choice: Choice) -> Choice:
     if choice.name is None and not choice.off:
         raise ConfigError(
             "no default identity is configured",
-            hint="no `auth.identities` in atmos.yaml or the active profiles; see `--profile`",
+            hint=in_profiles(auth)
+            or "no `auth.identities` in atmos.yaml or the active profiles; see `--profile`",
         )
     return choice
 

@@ -243,7 +243,7 @@ def whoami(
     if output not in ("", "json", "table"):
         raise UsageError(f"unsupported output: {output}", hint="json or table")
     auth, world = read(ctx.obj)
-    choice = selection.insist(access.select(auth, ctx.obj.globals.identity, world))
+    choice = selection.insist(access.select(auth, ctx.obj.globals.identity, world), auth)
     if choice.name is None:
         if output == "json":
             world.stdout.write(json.dumps({"identity": "", "why": choice.why}, indent=2) + "\n")
@@ -286,7 +286,7 @@ def env(
 
     shells.render(form, {})
     auth, world = read(ctx.obj)
-    choice = selection.insist(access.select(auth, ctx.obj.globals.identity, world))
+    choice = selection.insist(access.select(auth, ctx.obj.globals.identity, world), auth)
     values: dict[str, str] = {}
     unset: list[str] = []
     if choice.name is not None:

@@ -31,7 +31,7 @@ def console(
     from wrapper.auth import console as federation
 
     auth, world = read(ctx.obj)
-    choice = selection.insist(access.select(auth, ctx.obj.globals.identity, world))
+    choice = selection.insist(access.select(auth, ctx.obj.globals.identity, world), auth)
     if choice.name is None:
         raise ConfigError(f"no identity for the console: {choice.why}")
     name, entry = choice.name, auth.identities[choice.name]

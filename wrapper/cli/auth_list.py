@@ -92,12 +92,16 @@ def _list(
 ) -> int:
     from wrapper import ui
     from wrapper.auth import listing as texts
+    from wrapper.auth import selection
 
     if providers is not None and identities is not None:
         raise UsageError("--providers and --identities are mutually exclusive")
     if form not in texts.FORMATS:
         texts.render(form, None)  # type: ignore[arg-type]
     auth, world = read(session)
+    advice = selection.in_profiles(auth) if not (auth.providers or auth.identities) else []
+    if advice:
+        raise ConfigError("no providers or identities are configured", hint=advice)
     shown = texts.Shown(
         auth,
         [] if identities is not None else _some(auth.providers, providers, tags, "provider"),

@@ -76,7 +76,8 @@ def provider_of(auth: Auth, wanted: str, world: World) -> Entry:
             )
         return auth.providers[name]
     if not auth.providers:
-        raise ConfigError("no providers are available", hint="add `auth.providers` to atmos.yaml")
+        hint = selection.in_profiles(auth) or "add `auth.providers` to atmos.yaml"
+        raise ConfigError("no providers are available", hint=hint)
     if len(auth.providers) == 1:
         return next(iter(auth.providers.values()))
     if world.can_ask and not auth.identities:

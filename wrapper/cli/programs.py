@@ -73,10 +73,10 @@ def signed_in(
         component = stacks.component(loaded, world, given.component, stack)
     environ.update(own or {})
     ready = run.sign_in(loaded, component, given.identity, world, environ=environ)
-    if insist:
+    if insist and ready.choice.name is None:
         from wrapper.auth import selection
 
-        selection.insist(ready.choice)
+        selection.insist(ready.choice, run.auth_of(loaded, component, world))
     if component is None:
         return ready, ready.environ
     return ready, run.environment_of(ready, loaded, component, world, environ)

@@ -63,10 +63,17 @@ def available_profiles(config: Config, world: World) -> list[profiles.Profile]:
 
 
 def profiles_with(config: Config, world: World, identity: str) -> list[str]:
-    """Return the profiles, not active, that define an identity; with `''` any identity at all."""
+    """Return the profiles, not active, that define an identity.
+
+    With `''` those with any identity or provider; none when a profile is active: it was chosen.
+    Source: reference/atmos-auth.md 2.9.
+    """
+    if not identity and config.profiles:
+        return []
     found = []
     for profile in available_profiles(config, world):
-        maps = profiles.said(profile, "auth", "identities")
+        kinds = ("identities",) if identity else ("identities", "providers")
+        maps = [entries for kind in kinds for entries in profiles.said(profile, "auth", kind)]
         names = {str(name).lower() for entries in maps for name in entries}
         if profile.name not in config.profiles and (identity.lower() in names or not identity):
             found += [profile.name] if names else []

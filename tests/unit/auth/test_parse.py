@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from wrapper import auth
+from wrapper import auth, yamlio
 from wrapper.auth.model import CHECKED, FATAL, USED, Auth
 from wrapper.errors import Problems
+from wrapper.merge import Layer
 from wrapper.world import World
 
 MOCKS = "providers: {m: {kind: mock/aws}}\nidentities:\n"
@@ -180,3 +182,15 @@ def test_another_function_in_a_stack_stops_the_identity_that_has_it(check: Any) 
     assert told(found) == [
         ('identity "a": !exec cannot be used in the auth section of a stack', ["1.yaml:1:14"], USED)
     ]
+
+
+def test_a_marker_that_is_a_template_counts_as_what_it_gave(outside: World, tmp_path: Path) -> None:
+    text = b"identities: {a: {default: '{{ .no }}'}, b: {default: '{{ .yes }}'}}"
+    (tmp_path / "dev.yaml").write_bytes(text)
+    layer = Layer("stack", str(tmp_path / "dev.yaml"), (), yamlio.load(text, "dev.yaml").data, 0)
+    section = {"identities": {n: {"kind": "ambient", "default": v} for n, v in RENDERED.items()}}
+    found = auth.check(section, [layer], str(tmp_path), outside)
+    assert [default.name for default in found.defaults] == ["b"]
+
+
+RENDERED = {"a": "false", "b": "true"}
