@@ -111,7 +111,8 @@ def _planfile(invocation: Invocation) -> Invocation:
     _check("format", form, _PLANFILES)
     _refuse_out(invocation)
     answer = Answer("planfile", form, invocation.file)
-    return invocation._replace(subcommand="plan", words=(), answer=answer)
+    # The file is that of the answer: the varfile goes where it always goes.
+    return invocation._replace(subcommand="plan", words=(), file=None, answer=answer)
 
 
 def _plan_diff(invocation: Invocation, given: Mapping[str, str]) -> Invocation:
