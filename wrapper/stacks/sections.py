@@ -21,7 +21,7 @@ from wrapper.stacks.inherit import (
     legacy_root,
     metadata_component,
 )
-from wrapper.stacks.settings import Settings, known_strategy
+from wrapper.stacks.settings import Settings, known_strategy, with_github
 from wrapper.stacks.sources import place
 from wrapper.typed import Any, NamedTuple
 
@@ -118,6 +118,8 @@ def resolve(
             merged = _merged(parts, key, layers, settings.strategy if key == "retry" else strategy)
         if merged or key in ALWAYS:
             section[key] = prune(merged)
+            if key == "settings" and settings.github:
+                section[key] = with_github(section[key], settings)
     metadata = _metadata(parts, strategy)
     section["metadata"] = prune(metadata)
     legacy = legacy_root(name, _checked(components), bases)
@@ -240,8 +242,6 @@ def _layers(parts: _Parts, key: str, which: tuple[str, ...], strategy: str) -> l
     if "type" in which:
         typed = _section(parts, parts.type_section, (parts.kind,), key)
         low = deep_merge(low, typed, parts.settings.strategy)
-    if key == "settings" and parts.settings.github:
-        low = deep_merge({"integrations": {"github": dict(parts.settings.github)}}, low)
     if key == "env" and parts.settings.env:
         low = deep_merge(dict(parts.settings.env), low)
     layers = [low]

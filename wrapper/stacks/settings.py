@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wrapper.errors import ConfigError
-from wrapper.merge import STRATEGIES
+from wrapper.merge import STRATEGIES, deep_merge
 from wrapper.typed import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -116,3 +116,13 @@ def _strings(value: Any) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return tuple(str(item) for item in value) if isinstance(value, list | tuple) else ()
+
+
+def with_github(merged: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """Return settings over what `atmos.yaml` says of GitHub; what is no map there gives way."""
+    integrations = merged.get("integrations")
+    own = integrations if isinstance(integrations, dict) else {}
+    github = own.get("github")
+    lower: Any = dict(settings.github)
+    found = deep_merge(lower, github if isinstance(github, dict) else {}, settings.strategy)
+    return {**merged, "integrations": {**own, "github": found}}

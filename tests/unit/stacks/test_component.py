@@ -7,7 +7,7 @@ import pytest
 from wrapper.errors import Location, StackError
 from wrapper.merge import Layer
 
-from .conftest import Repo
+from .conftest import ATMOS, Repo
 
 BACKEND = """
 terraform:
@@ -220,6 +220,29 @@ def test_the_workspace_follows_the_rules_that_decide_the_state(
         }
     )
     assert repo.section("a/b", "dev", "workspace") == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("{}", {"github": {"a": 2, "b": 1}}),
+        ("{settings: {integrations: null}}", {"github": {"a": 1, "b": 1}}),
+        ("{settings: {integrations: {github: null, x: 1}}}", {"github": {"a": 1, "b": 1}, "x": 1}),
+        ("{settings: {integrations: {github: {b: null}}}}", {"github": {"a": 2, "b": None}}),
+    ],
+)
+def test_what_the_configuration_says_of_github_is_below_all_that_is_a_map(
+    repo: Repo, body: str, expected: object
+) -> None:
+    repo.write(
+        {
+            "atmos.yaml": ATMOS + "integrations: {github: {a: 1, b: 1}}\n",
+            "stacks/deploy/dev.yaml": "vars: {stage: dev}\n"
+            "settings: {integrations: {github: {a: 2}}}\n"
+            f"components: {{terraform: {{app: {body}}}}}\n",
+        }
+    )
+    assert repo.section("app", "dev", "settings") == {"integrations": expected}
 
 
 def test_a_legacy_component_names_a_component_or_a_directory(repo: Repo) -> None:
