@@ -94,7 +94,7 @@ def component(
                     found.append(made)
                     break
     if not found:
-        from wrapper.stacks.sections import not_there
+        from wrapper.stacks.names import not_there
 
         raise not_there(name, stack, known)
     from wrapper.stacks.duplicates import same
@@ -356,12 +356,26 @@ def _complete(
     if resolved.kind == "terraform":
         directory = os.path.normpath(os.path.join(settings.terraform_dir, resolved.base or name))
         section["component_info"] = {"component_path": directory, "component_type": resolved.kind}
-        section["workspace"] = names.workspace(
-            section, settings, logical, name, resolved.base, named=named
-        )
+        try:
+            found = names.workspace(section, settings, logical, name, resolved.base, named=named)
+        except StackError as error:
+            error.at = (_metadata_place(tree, resolved, name, "terraform_workspace_template"),)
+            raise
+        section["workspace"] = found
         if section["metadata"].get("type") == "abstract":
             section["settings"] = names.without_workspace(section["settings"])
         section |= names.integrations(section, logical, name)
+
+
+def _metadata_place(tree: Tree, resolved: Resolved, name: str, key: str) -> Location:
+    """Return where the highest layer that has a key of `metadata` writes it."""
+    from wrapper.stacks.sources import place
+
+    for _, source in reversed(_layers(tree, resolved, name)):
+        metadata = source.data.get("metadata")
+        if isinstance(metadata, dict) and key in metadata:
+            return place(source.path, (*source.prefix, "metadata", key))
+    return Location(tree.path, 1, 1)
 
 
 def _layers(tree: Tree, resolved: Resolved, name: str) -> tuple[tuple[str, Source], ...]:

@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Mapping
 
+from wrapper.errors import StackError, near
 from wrapper.stacks import template
 from wrapper.stacks.settings import Settings
 from wrapper.typed import Any
@@ -182,3 +183,12 @@ def _filled(pattern: str, section: Mapping[str, Any], component: str) -> str:
         value = values.get(name)
         pattern = pattern.replace("{" + name + "}", value if isinstance(value, str) else "")
     return pattern.replace("{component}", component)
+
+
+def not_there(name: str, stack: str, names: list[str]) -> StackError:
+    """Return the error for a component that a stack does not have."""
+    return StackError(
+        f"invalid component: could not find the component `{name}` in the stack `{stack}`",
+        hint=near(name, [one for one in names if one != name])
+        or "check the names, the context variables of the manifests, and their imports",
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from wrapper.errors import ConfigError, Location, StackError, near
+from wrapper.errors import ConfigError, Location, StackError
 from wrapper.merge import UNSET, Append, deep_merge, merge_all, prune
 from wrapper.stacks import backend, deferred
 from wrapper.stacks.deferred import Deferred
@@ -21,6 +21,7 @@ from wrapper.stacks.inherit import (
     legacy_root,
     metadata_component,
 )
+from wrapper.stacks.manifest import Fault
 from wrapper.stacks.settings import Settings, known_strategy, with_github
 from wrapper.stacks.sources import place
 from wrapper.typed import Any, NamedTuple
@@ -159,6 +160,8 @@ def _checked(components: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _body(tree: Tree, kind: str, name: str, components: Mapping[str, Any]) -> Mapping[str, Any]:
     body = components.get(name)
+    if isinstance(body, Fault):
+        raise body.error()
     if not isinstance(body, dict):
         keys = ("components", kind, name)
         raise StackError(
@@ -190,6 +193,11 @@ def _invalid(
     settings: Settings,
     hint: str = "it must be a map",
 ) -> StackError:
+    found: Any = tree.merged
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    if isinstance(found, Fault):  # what could not be read is told, not that it is no map
+        return found.error()
     path = _setter(tree, keys)
     from wrapper.stacks.names import import_name
 
@@ -383,12 +391,3 @@ def _written(parts: _Parts, *wanted: tuple[str, ...]) -> Location:
             if data is not UNSET:
                 return place(_setter(parts.tree, (*layer, *keys)), (*layer, *keys))
     return Location(parts.tree.path, 1, 1)
-
-
-def not_there(name: str, stack: str, names: list[str]) -> StackError:
-    """Return the error for a component that a stack does not have."""
-    return StackError(
-        f"invalid component: could not find the component `{name}` in the stack `{stack}`",
-        hint=near(name, [one for one in names if one != name])
-        or "check the names, the context variables of the manifests, and their imports",
-    )

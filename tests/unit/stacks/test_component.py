@@ -245,6 +245,29 @@ def test_what_the_configuration_says_of_github_is_below_all_that_is_a_map(
     assert repo.section("app", "dev", "settings") == {"integrations": expected}
 
 
+@pytest.mark.parametrize(
+    ("body", "told", "place"),
+    [
+        ("{vars: !include nope.yaml}", "file not found: nope.yaml", "dev.yaml:2:38"),
+        ("!include nope.yaml", "file not found: nope.yaml", "dev.yaml:2:31"),
+        ("{metadata: {terraform_workspace_template: '{{'}}", "unclosed action", "dev.yaml:2:43"),
+    ],
+)
+def test_what_cannot_be_read_or_rendered_is_told_with_its_place(
+    repo: Repo, body: str, told: str, place: str
+) -> None:
+    repo.write(
+        {
+            "stacks/deploy/dev.yaml": "vars: {stage: dev}\n"
+            f"components: {{terraform: {{app: {body}}}}}\n",
+        }
+    )
+    with pytest.raises(StackError) as caught:
+        repo.component("app", "dev")
+    assert told in str([caught.value.message, *caught.value.hints])
+    assert [str(at).rpartition("/")[2] for at in caught.value.at] == [place]
+
+
 def test_a_legacy_component_names_a_component_or_a_directory(repo: Repo) -> None:
     repo.write(
         {
