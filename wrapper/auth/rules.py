@@ -335,6 +335,9 @@ def _env(entry: Entry) -> Iterator[Finding]:
     pairs = given if isinstance(given, list) else [None]
     if not all(isinstance(p, Mapping) and isinstance(p.get("key"), str) for p in pairs):
         yield Finding(("env",), "env must be a list of {key, value}", CHECKED)
+    for pair in pairs:
+        if isinstance(pair, Mapping) and isinstance(pair.get("value"), Mapping | list):
+            yield Finding(("env",), f"the value of {pair.get('key')} in env must be text", CHECKED)
 
 
 def look(raw: Any, keys: tuple[str, ...]) -> Any:

@@ -99,6 +99,10 @@ def _told(problem: Problem) -> str:
             "spec.token_source must be a map",
         ),
         (
+            "identities: {x: {kind: ambient, env: [{key: A, value: {}}]}}",
+            "the value of A in env must be text",
+        ),
+        (
             "providers: {x: {kind: aws/saml, region: r, url: 'https://a b/x'}}",
             'url "https://a b/x" has no scheme',
         ),
@@ -108,6 +112,6 @@ def _told(problem: Problem) -> str:
         ),
     ],
 )
-def test_what_a_kind_of_provider_cannot_use(check: Any, entry: str, told: str) -> None:
+def test_what_a_kind_cannot_use(check: Any, entry: str, told: str) -> None:
     (found,) = check(entry).problems
     assert told in found.error.message
