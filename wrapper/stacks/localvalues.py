@@ -30,24 +30,41 @@ def of_file(
 
     `!env` is asked in `environ` (default: this process's); other functions stay text. Raises: StackError with the place for a loop and for wrong types.
     """
-    raw: dict[str, Any] = {}
-    for prefix, section in (((), data), *(((kind,), data.get(kind)) for kind in TYPES)):
-        if not isinstance(section, Mapping) or section.get("locals") is None:
-            continue
-        found = section["locals"]
-        if not isinstance(found, dict):
-            keys = (*prefix, "locals")
-            raise StackError(
-                f"invalid locals section in file '{path}'",
-                at=place(path, keys),
-                hint="it must be a map",
-            )
-        raw.update(_with_env(found, inputs.process() if environ is None else environ))
     others = {key: data[key] for key in ("settings", "vars", "env") if key in data}
-    done: dict[str, Any] = {}
+    known = inputs.process() if environ is None else environ
+    shared = _scope(data, (), {}, others, path, known)
+    flat = dict(shared)
+    for kind in TYPES:
+        section = data.get(kind)
+        if isinstance(section, Mapping) and section.get("locals") is not None:
+            flat |= _scope(section, (kind,), shared, others, path, known)
+    return flat
+
+
+def _scope(
+    section: Mapping[str, Any],
+    prefix: tuple[str, ...],
+    above: Mapping[str, Any],
+    others: Mapping[str, Any],
+    path: str,
+    environ: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the locals of a file or of a type over those above, which do not see them."""
+    found = section.get("locals")
+    keys = (*prefix, "locals")
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise StackError(
+            f"invalid locals section in file '{path}'",
+            at=place(path, keys),
+            hint="it must be a map",
+        )
+    raw = _with_env(found, environ)
+    done: dict[str, Any] = {name: value for name, value in above.items() if name not in raw}
     for name in raw:
-        _resolve(name, raw, others, done, (), path)
-    return {name: done[name] for name in raw}
+        _resolve(name, raw, others, done, (), path, keys)
+    return {**above, **done}
 
 
 def of_component(
@@ -82,6 +99,7 @@ def _resolve(
     done: dict[str, Any],
     chain: tuple[str, ...],
     path: str,
+    keys: tuple[str, ...],
 ) -> None:
     if name in done:
         return
@@ -90,16 +108,16 @@ def _resolve(
         message = f"circular dependency in locals: {loop}"
         if not loop:
             message = f"locals read each other over more than {_DEPTH} levels"
-        raise StackError(message, at=place(path, ("locals", name)))
+        raise StackError(message, at=place(path, (*keys, name)))
     for other in _names(raw[name]):
         if other in raw:
-            _resolve(other, raw, others, done, (*chain, name), path)
+            _resolve(other, raw, others, done, (*chain, name), path, keys)
     data = {**others, "locals": done}
     try:
         at = Location(path, 1, 1)
         done[name] = rendering.typed(raw[name], data, f"locals.{name}", at, True)
     except StackError as error:
-        at = place(path, ("locals", name))
+        at = place(path, (*keys, name))
         raise StackError(error.message, at=at, hint=error.hints) from error
 
 

@@ -166,3 +166,18 @@ def test_what_an_import_cannot_be_rendered_for_is_told_with_its_line(
     with pytest.raises(WrapError) as caught:
         repo.component("app", "dev")
     assert [str(at).rpartition("/")[2] for at in caught.value.at] == [place]
+
+
+def test_the_locals_of_a_type_are_over_those_of_the_file_which_do_not_see_them(repo: Repo) -> None:
+    repo.write(
+        {
+            "stacks/deploy/dev.yaml": """
+locals: {a: root, x: "{{ .locals.a }}"}
+terraform: {locals: {a: type, y: "{{ .locals.a }}/{{ .locals.x }}"}}
+vars: {stage: dev, a: "{{ .locals.a }}", x: "{{ .locals.x }}", y: "{{ .locals.y }}"}
+components: {terraform: {app: {}}}
+"""
+        }
+    )
+    found = repo.section("app", "dev", "vars")
+    assert found == {"stage": "dev", "a": "type", "x": "root", "y": "type/root"}
