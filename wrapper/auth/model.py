@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from wrapper.errors import Location, WrapError
+from wrapper.errors import ConfigError, Location, WrapError
 from wrapper.merge import Layer
 from wrapper.typed import Any, NamedTuple
 
@@ -103,6 +103,17 @@ class Default(NamedTuple):
 
     name: str
     at: Location | str | None
+
+
+def problem(
+    subject: str,
+    message: str,
+    at: Location | Sequence[Location] | None,
+    weight: int = USED,
+    hint: str | None = None,
+) -> Problem:
+    """Return a fault of the section; `subject` is the title of an entry, or nothing."""
+    return Problem(subject, ConfigError(message, at=at, hint=hint), weight)
 
 
 class Auth(NamedTuple):

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from wrapper import files
-from wrapper.auth import beside, decoded, defaults, provisioned, realms, references, rules
+from wrapper.auth import beside, decoded, defaults, links, provisioned, realms, references, rules
 from wrapper.auth.kinds import IDENTITY_KINDS, PROVIDER_KINDS
-from wrapper.auth.lookup import follow
-from wrapper.auth.model import CHECKED, FATAL, USED, Auth, Entry, Problem
+from wrapper.auth.model import CHECKED, FATAL, USED, Auth, Entry, Problem, problem
 from wrapper.auth.places import Places
 from wrapper.errors import ConfigError, Location, WrapError, near
 from wrapper.merge import Layer, deep_merge
@@ -33,13 +32,14 @@ def read(
     if section is None:
         section = {}
     if not isinstance(section, Mapping):
-        problems.append(_problem("", "auth must be a map", places.at(), FATAL))
+        problems.append(problem("", "auth must be a map", places.at(), FATAL))
         section = {}
     section = provisioned.added(section, world)
     realm, source, fault = realms.of(section, config_dir, world.environ)
     if fault:
-        at = places.at("realm") if source == "config" else None
-        problems.append(_problem("", fault, at, FATAL))
+        problems.append(
+            problem("", fault, places.at("realm") if source == "config" else None, FATAL)
+        )
     _section(section, places, problems, warnings)
     misread: set[tuple[str, str]] = set()
     providers = _entries("provider", section, places, problems, warnings, misread)
@@ -54,7 +54,7 @@ def read(
         section, layers, realm, source, providers, identities,
         withheld=withheld | _passwords(section, world), warnings=tuple(warnings),
     )  # fmt: skip
-    problems += _chains(auth, places)
+    problems += links.faults(auth, places)
     delivery = _setting("delivery", ("pointers", "files", "env"), wrap, world, problems)
     required = _setting("required", ("warn", "strict"), wrap, world, problems)
     return auth._replace(
@@ -63,16 +63,6 @@ def read(
         delivery=delivery,
         required=required,
     )
-
-
-def _problem(
-    subject: str,
-    message: str,
-    at: Location | Sequence[Location] | None,
-    weight: int = USED,
-    hint: str | None = None,
-) -> Problem:
-    return Problem(subject, ConfigError(message, at=at, hint=hint), weight)
 
 
 # ---- the section itself -------------------------------------------------------------------------
@@ -89,11 +79,11 @@ def _section(
             warnings.append(_unknown(f"auth.{key}", key, rules.SECTION_KEYS, places.at(key)))
     read, faults = decoded.decoded(section, decoded.SECTION)
     for one in faults:
-        problems.append(_problem("", f"auth.{one.message}", places.at(*one.keys), FATAL))
+        problems.append(problem("", f"auth.{one.message}", places.at(*one.keys), FATAL))
     level = rules.look(read, ("logs", "level"))
     if level not in (None, "", *rules.LOG_LEVELS):
         problems.append(
-            _problem(
+            problem(
                 "",
                 f'invalid log level "{level}"',
                 places.at("logs", "level"),
@@ -126,7 +116,7 @@ def _setting(
     if value in known:
         return str(value)
     hint = f"one of {', '.join(known)}"
-    problems.append(_problem("", f'wrap.{key} "{value}" is not known', None, FATAL, hint))
+    problems.append(problem("", f'wrap.{key} "{value}" is not known', None, FATAL, hint))
     return known[0]
 
 
@@ -149,7 +139,7 @@ def _entries(
     if given is None:
         return {}
     if not isinstance(given, Mapping):
-        problems.append(_problem("", f"auth.{plural} must be a map", places.at(plural), FATAL))
+        problems.append(problem("", f"auth.{plural} must be a map", places.at(plural), FATAL))
         return {}
     found: dict[str, Entry] = {}
     for name, raw in _folded(given).items():
@@ -159,11 +149,11 @@ def _entries(
             warnings.append(ConfigError(f"{title} is empty", at=at))
             continue
         if not isinstance(raw, Mapping):
-            problems.append(_problem(title, f"{title} must be a map", at, FATAL))
+            problems.append(problem(title, f"{title} must be a map", at, FATAL))
             continue
         fault = rules.bad_name(name)
         if fault:
-            problems.append(_problem(title, f"{title}: {fault}", at, FATAL))
+            problems.append(problem(title, f"{title}: {fault}", at, FATAL))
         for key in raw:
             if key not in known:
                 place = places.at(plural, name, key)
@@ -181,7 +171,7 @@ def _entries(
         if kind not in kinds:
             place = places.at(plural, name, "kind")
             problems.append(
-                _problem(
+                problem(
                     title, f'{title}: kind "{kind}" is not known', place, FATAL, near(kind, kinds)
                 )
             )
@@ -202,7 +192,7 @@ def _typed(
     found, faults = decoded.decoded(raw, fields)
     for one in faults:
         at = places.at(*path, *one.keys)
-        problems.append(_problem(title, f"{title}: {one.message}", at, FATAL))
+        problems.append(problem(title, f"{title}: {one.message}", at, FATAL))
     return found, {one.keys[0] for one in faults}
 
 
@@ -211,11 +201,11 @@ def _kindless(
 ) -> Problem:
     if portals:
         hint = f"if a portal lists it, sign in there: auth login --provider {' or '.join(portals)}"
-        return _problem(title, f"{title} has no kind, and no portal lists it", at, FATAL, hint)
+        return problem(title, f"{title} has no kind, and no portal lists it", at, FATAL, hint)
     if set(raw) <= {"default"}:
-        return _problem(title, f"{title} is not defined", at, FATAL, other)
+        return problem(title, f"{title} is not defined", at, FATAL, other)
     hint = "add `kind:`, or did you forget to specify a profile?"
-    return _problem(title, f"{title} has no kind", at, FATAL, hint)
+    return problem(title, f"{title} has no kind", at, FATAL, hint)
 
 
 def _folded(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -289,7 +279,7 @@ def _passwords(section: Mapping[str, Any], world: World) -> frozenset[str]:
     return frozenset(names - {""})
 
 
-# ---- rules across entries -------------------------------------------------------------------------
+# ---- rules of entries ------------------------------------------------------------------------------
 
 
 def _checked(entry: Entry, places: Places, misread: set[str]) -> list[Problem]:
@@ -299,9 +289,9 @@ def _checked(entry: Entry, places: Places, misread: set[str]) -> list[Problem]:
     if function:
         message = f"{entry.title}: {function} cannot be used in the auth section of a stack"
         hint = "identities must be known before functions run; use !env, or put it into atmos.yaml"
-        found.append(_problem(entry.title, message, entry.at, USED, hint))
+        found.append(problem(entry.title, message, entry.at, USED, hint))
     found += [
-        _of(entry, finding, places)
+        links.broken(entry, finding, places)
         for finding in rules.findings(entry)
         if not misread.intersection(finding.keys[:1])
     ]
@@ -311,13 +301,6 @@ def _checked(entry: Entry, places: Places, misread: set[str]) -> list[Problem]:
     ):
         found += _both(entry, plural, keys, pair, places)
     return found
-
-
-def _of(entry: Entry, finding: rules.Finding, places: Places) -> Problem:
-    plural = "providers" if entry.role == "provider" else "identities"
-    at = places.at(plural, entry.name, *finding.keys)
-    message = f"{entry.title}: {finding.message}"
-    return _problem(entry.title, message, at, finding.weight, finding.hint)
 
 
 def _both(
@@ -337,61 +320,4 @@ def _both(
     dotted = ".".join(keys)
     message = f"{entry.title}: {dotted}.{pair[0]} and {dotted}.{pair[1]} are both set"
     hint = f"set one of them to null: `{pair[0]}: null` or `{pair[1]}: null`"
-    return [_problem(entry.title, message, at, USED if apart else CHECKED, hint)]
-
-
-def _chains(auth: Auth, places: Places) -> list[Problem]:
-    """Find links that are missing and circles, each once."""
-    found: list[Problem] = []
-    told: set[frozenset[str]] = set()
-    broken = _named_only(auth)
-    for name, entry in auth.identities.items():
-        step = follow(auth, entry)
-        if isinstance(step, WrapError) and str(entry.raw["via"].get("identity")) in broken:
-            continue  # told of where it is defined
-        if isinstance(step, WrapError):
-            found.append(Problem(entry.title, step, USED))
-            continue
-        if step is not None:
-            found += _unfit(entry, step, places)
-        path = [name]
-        while step is not None and not isinstance(step, WrapError) and step.role == "identity":
-            if step.name in path:
-                circle = path[path.index(step.name) :]
-                if name in circle and frozenset(circle) not in told:
-                    told.add(frozenset(circle))
-                    found.append(_circle(circle, places))
-                break
-            path.append(step.name)
-            step = follow(auth, step)
-    return found
-
-
-def _named_only(auth: Auth) -> set[str]:
-    """Return the identities that are in the configuration but could not be read."""
-    given = auth.section.get("identities")
-    return set(map(str, given)) - set(auth.identities) if isinstance(given, Mapping) else set()
-
-
-def _unfit(entry: Entry, step: Entry, places: Places) -> list[Problem]:
-    """Refuse a link that can never work. Source: reference/atmos-auth.md 3.1, 4.1."""
-    if step.kind == "aws/iam-identity-center" and entry.kind in rules.NEEDS_AWS:
-        message = f"{entry.title} needs AWS credentials, and an SSO provider gives none by itself"
-        hint = "go via an aws/permission-set of that provider: `via: {identity: …}`"
-    elif step.kind == "aws/saml" and entry.kind == "aws/assume-root":
-        message = f"{entry.title} needs AWS credentials, and a SAML provider gives none by itself"
-        hint = "go via an aws/assume-role of that provider: `via: {identity: …}`"
-    elif entry.kind == "aws/permission-set" and step.kind != "aws/iam-identity-center":
-        message = f"{entry.title} goes via {step.title}, which is no SSO provider"
-        hint = "write `via: {provider: …}` with a provider of kind aws/iam-identity-center"
-    else:
-        return [_of(entry, finding, places) for finding in rules.unsent(entry, step.kind)]
-    at = places.at("identities", entry.name, "via")
-    return [_problem(entry.title, message, at, USED, hint)]
-
-
-def _circle(names: list[str], places: Places) -> Problem:
-    drawn = " → ".join(f'"{name}"' for name in (*names, names[0]))
-    at = [p for p in (places.at("identities", n, "via", "identity") for n in names) if p]
-    hint = "one of them must go via a provider, or be a user"
-    return _problem(f'identity "{names[0]}"', f"circular chain: {drawn}", at, hint=hint)
+    return [problem(entry.title, message, at, USED if apart else CHECKED, hint)]

@@ -92,6 +92,16 @@ def test_a_circle_is_told_once_with_all_its_names(check: Any) -> None:
     assert [message for message, _, _ in told(found)] == ['circular chain: "a" → "b" → "a"']
 
 
+def test_who_leads_into_a_circle_is_told_too(check: Any) -> None:
+    links = {"a": "b", "b": "c", "c": "b", "z": "a"}
+    lines = "".join(f"  {k}: {{kind: mock, via: {{identity: {v}}}}}\n" for k, v in links.items())
+    assert told(check("identities:\n" + lines)) == [
+        ('identity "a" goes via "b", which is in a circular chain', ["0.yaml:2:25"], USED),
+        ('circular chain: "b" → "c" → "b"', ["0.yaml:3:25", "0.yaml:4:25"], USED),
+        ('identity "z" goes via "b", which is in a circular chain', ["0.yaml:5:25"], USED),
+    ]
+
+
 def test_names_of_providers_match_without_case(check: Any) -> None:
     found = check(
         "providers: {Main: {kind: mock}}\nidentities: {a: {kind: mock, via: {provider: main}}}"
