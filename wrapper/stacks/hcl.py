@@ -9,7 +9,7 @@ from wrapper.typed import Any
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r]+|\#[^\n]*|//[^\n]*|/\*.*?\*/)
       | (?P<line>\n)
-      | (?P<heredoc><<-?(?P<word>\w+)\r?\n(?P<body>.*?)\n[ \t]*(?P=word)(?=\n|\Z))
+      | (?P<heredoc><<-?(?P<word>\w+)\r?\n(?P<body>.*?)(?<=\n)[ \t]*(?P=word)(?=\r?\n|\Z))
       | (?P<string>"(?:[^"\\]|\\.)*")
       | (?P<number>-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)
       | (?P<name>[A-Za-z_][\w-]*)
@@ -19,6 +19,7 @@ _TOKEN = re.compile(
 )
 _WORDS = {"true": True, "false": False, "null": None}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
+_ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|U000[0-9A-Fa-f]{5}|U0010[0-9A-Fa-f]{4}|.)", re.S)
 _Token = tuple[str, Any]
 
 
@@ -66,17 +67,30 @@ def _tokens(text: str) -> list[_Token]:
 
 
 def _heredoc(whole: str, body: str) -> str:
-    lines = body.split("\n")
+    lines = body.splitlines(keepends=True)
     if whole.startswith("<<-"):
         margin = min((len(one) - len(one.lstrip()) for one in lines if one.strip()), default=0)
-        lines = [one[margin:] for one in lines]
-    return "\n".join(lines) + "\n"
+        lines = [one[margin:] if one.strip() else "\n" for one in lines]
+    return _literal("".join(lines))
 
 
 def _string(text: str) -> str:
+    return _ESCAPE.sub(lambda one: _unescaped(one[0]), _literal(text))
+
+
+def _unescaped(text: str) -> str:
+    if len(text) > 2:
+        code = int(text[2:], 16)
+        return "\ufffd" if 0xD800 <= code < 0xE000 else chr(code)
+    if text[1] not in _ESCAPES:
+        raise ValueError(f"HCL does not know the escape {text}")
+    return _ESCAPES[text[1]]
+
+
+def _literal(text: str) -> str:
+    """Return a text whose `$${` and `%%{` stand for themselves. Raises: ValueError for templates."""
     if "${" in text.replace("$${", "") or "%{" in text.replace("%%{", ""):
         raise ValueError("HCL templates are not supported")
-    text = re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), text)
     return text.replace("$${", "${").replace("%%{", "%{")
 
 

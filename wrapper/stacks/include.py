@@ -78,7 +78,7 @@ def decoded(content: bytes, path: str) -> Any:
         from wrapper import yamlio
 
         return yamlio.load(content, path).data
-    if extension in (".hcl", ".tfvars"):
+    if extension in (".hcl", ".tf", ".tfvars"):
         from wrapper.stacks import hcl
 
         return hcl.values(content.decode("utf-8", "replace"))

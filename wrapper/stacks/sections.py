@@ -303,7 +303,10 @@ def _metadata(parts: _Parts, strategy: str) -> Any:
 
 def _finish(section: dict[str, Any], parts: _Parts) -> None:
     """Add the scalars and what stands in `overrides`."""
-    overrides = parts.body.get("overrides")
+    overrides = parts.body.get("overrides", {})
+    if not isinstance(overrides, dict) and overrides is not UNSET:
+        keys = ("components", parts.kind, parts.name, "overrides")
+        raise _invalid(parts.tree, keys, "overrides", parts.settings)
     section["overrides"] = prune(settled(overrides)) if isinstance(overrides, dict) else {}
     default = parts.settings.command if parts.kind == "terraform" else ""
     section["command"] = _scalar(parts, "command") or default or parts.kind

@@ -403,6 +403,7 @@ ERRORS = {
     "backend_type: gcs": ("backend_type does not match any key", 7, 7),
     "backend_type: null": ("invalid component backend_type section", 7, 7),
     "command: [tofu]": ("invalid component command section", 7, 7),
+    "overrides: null": ("invalid component overrides section", 7, 7),
     "component: 5": ("invalid component component section", 7, 7),
     "metadata: {component: null}": ("invalid component component section", 7, 18),
 }
