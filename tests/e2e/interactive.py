@@ -105,6 +105,9 @@ def started(
         more["XDG_CONFIG_HOME"] = str(home)
         text = f"function fish_prompt; echo '$ '; end; set -g fish_greeting\n{start_file}"
         path = home / "fish/config.fish"
+        # Else the first fish writes some hundred files in the background.
+        known = Path(environment["HOME"], ".local/share/fish/generated_completions")
+        known.mkdir(parents=True, exist_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text + "\n")
     child: pexpect.spawn[str] = pexpect.spawn(

@@ -21,7 +21,7 @@ BEGUN = ("-s ", '-s "', "-s '", "--stack=")
 # Keys, and the words that come out.
 LINES = (
     (f"ver{TAB}", "version"),
-    (f"terraform pla{TAB}c5 -s {TAB}", "terraform plan c5 -s", "`touch ran`"),
+    (f"terraform refre{TAB}c5 -s {TAB}", "terraform refresh c5 -s", "`touch ran`"),
     (f"terraform plan -s two{TAB}{TAB}", "terraform plan -s", "two  blanks", "c25"),
     (f"terraform plan -s two\\ {TAB}", "terraform plan -s", "two  blanks"),
     (f"terraform plan -s 'two {TAB}", "terraform plan -s", "two  blanks"),

@@ -103,6 +103,8 @@ def started(
     places = {"bash": "rc.bash", "zsh": ".zshrc", "fish": ".config/fish/config.fish"}
     (home / places[shell]).parent.mkdir(parents=True, exist_ok=True)
     (home / places[shell]).write_text(start)
+    # Else the first fish writes some hundred files in the background.
+    (home / ".local/share/fish/generated_completions").mkdir(parents=True, exist_ok=True)
     child = pexpect.spawn(
         program,
         argv,
