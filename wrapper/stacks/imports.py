@@ -88,6 +88,7 @@ class Loader:
         self.read = read
         self.world = world
         self.done: dict[tuple[object, ...], tuple[Tree, _Handed]] = {}
+        self.indifferent: dict[tuple[object, ...], bool] = {}
         self.reached = 0
         self.found: dict[tuple[str, str], tuple[list[str], list[str]]] = {}
         # Where the plain imports of what a remote address brings lead, if not here.
@@ -109,6 +110,8 @@ class Loader:
         before: dict[str, Scope],
         chain: tuple[str, ...],
     ) -> tuple[Tree, _Handed]:
+        if entry.lent and not entry.context and self._indifferent(path, entry, chain):
+            entry = entry._replace(lent={})
         plain = not inline and not before
         same = not entry.context and not entry.lent
         key = (path, *entry[2:4], entry.base) if same else (path, repr(entry[1:]))
@@ -120,6 +123,22 @@ class Loader:
         if plain:
             self.done[key] = result
         return result
+
+    def _indifferent(self, path: str, entry: Entry, chain: tuple[str, ...]) -> bool:
+        """Say whether no file of a closure has a template, so that one merge of it serves all."""
+        key = (path, *entry[2:4], entry.base)
+        if key not in self.indifferent:
+            try:
+                tree = self._tree(path, entry._replace(lent={}), {}, {}, chain)[0]
+            except StackError:
+                self.indifferent[key] = False
+            else:
+                from wrapper.stacks.rendering import has_template
+
+                self.indifferent[key] = not any(
+                    is_template(one) or has_template(self.read(one).data) for one in tree.paths
+                )
+        return self.indifferent[key]
 
     def _merged(
         self,

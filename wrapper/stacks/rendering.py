@@ -63,7 +63,7 @@ def import_stage(
         written = read(path).data
         context, own = _context(written, given, path)
         data = without_locals(written)
-        if _has_template(data):
+        if has_template(data):
             try:
                 data = typed(data, context, path, at, strict)
             except StackError as error:
@@ -117,7 +117,7 @@ def _context(
         section = data.get(key)
         if isinstance(section, dict):
             own[key] = section
-            if _has_template(section):
+            if has_template(section):
                 try:
                     own[key] = typed(section, {**context, **own}, path, Location(path, 1, 1), True)
                 except StackError:
@@ -160,12 +160,13 @@ def without_locals(data: dict[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _has_template(value: Any) -> bool:
+def has_template(value: Any) -> bool:
+    """Say whether a text inside a value, keys included, holds a template."""
     if isinstance(value, str):
         return "{{" in value
     if isinstance(value, dict):
-        return any("{{" in key or _has_template(item) for key, item in value.items())
-    return isinstance(value, list) and any(_has_template(item) for item in value)
+        return any("{{" in key or has_template(item) for key, item in value.items())
+    return isinstance(value, list) and any(has_template(item) for item in value)
 
 
 def typed(value: Any, data: Mapping[str, Any], what: str, at: Location, strict: bool) -> Any:
