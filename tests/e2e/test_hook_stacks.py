@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conftest import Cli
+from tests.e2e import swaps
 from wrapper.hook.code import FORM
 
 ATMOS = """\
@@ -265,32 +263,13 @@ def test_a_manifest_swapped_between_check_and_use_is_never_used(cli: Cli, repo: 
     cli("allow")
     path, dev = repo / "stacks/catalog/auth.yaml", repo / "stacks/deploy/dev"
     texts = [path.read_text(), AUTH + role("intruder")]
-    stop = threading.Event()
 
-    def swap() -> None:
-        # Each stays for less, as long as, and longer than the shell's question takes.
-        rhythms = itertools.cycle([0.0005] * 200 + [0.005] * 20 + [0.05] * 4 + [0.5])
-        while not stop.is_set():
-            pause = next(rhythms)
-            for text in texts:
-                (repo / "new").write_text(text)
-                os.replace(repo / "new", path)
-                stop.wait(pause)
+    def asked() -> bool:
+        text = said(cli, dev)
+        assert "intruder" not in text
+        return "AWS_PROFILE" in text
 
-    thread = threading.Thread(target=swap)
-    thread.start()
-    used = 0
-    try:
-        for count in itertools.count(1):
-            text = said(cli, dev)
-            assert "intruder" not in text
-            used += "AWS_PROFILE" in text
-            # Both happen: that it is used, and that it is not.
-            if count >= 20 and 0 < used < count:
-                break
-    finally:
-        stop.set()
-        thread.join()
+    swaps.ask(path, texts, asked, least=20)
 
 
 def test_a_torn_copy_of_a_manifest_in_the_cache_is_none(cli: Cli, repo: Path) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Cli
+from tests.e2e import swaps
 from wrapper.hook.code import FORM
 
 ATMOS = """\
@@ -325,30 +324,11 @@ def test_a_file_swapped_between_the_check_and_its_use_is_never_used(cli: Cli, re
     path.write_text(good.replace("NAME", "wanted"))
     assert cli("allow").exit == 0
     texts = [good.replace("NAME", "wanted"), good.replace("NAME", "intruder")]
-    stop = threading.Event()
 
-    def swap() -> None:
-        # Each stays for less, as long as, and longer than the shell's question takes.
-        rhythms = itertools.cycle([0.0003] * 300 + [0.005] * 20 + [0.05] * 4 + [0.5])
-        while not stop.is_set():
-            pause = next(rhythms)
-            for text in texts:
-                (repo / "new").write_text(text)
-                os.replace(repo / "new", path)
-                stop.wait(pause)
+    def asked() -> bool:
+        done = cli("hook-env", "bash", str(repo), FORM)
+        assert done.exit == 0
+        assert "intruder" not in done.stdout
+        return "AWS_PROFILE" in done.stdout.partition("_new_unset")[0]
 
-    thread = threading.Thread(target=swap)
-    thread.start()
-    exported = 0
-    try:
-        for count in itertools.count(1):
-            done = cli("hook-env", "bash", str(repo), FORM)
-            assert done.exit == 0
-            assert "intruder" not in done.stdout
-            exported += "AWS_PROFILE" in done.stdout.partition("_new_unset")[0]
-            # Both happen: that it is used, and that it is not.
-            if count >= 60 and 0 < exported < count:
-                break
-    finally:
-        stop.set()
-        thread.join()
+    swaps.ask(path, texts, asked, least=60)
