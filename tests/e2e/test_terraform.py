@@ -87,6 +87,17 @@ def test_validate_and_graph_pass_through(cli: Cli, applied: Path) -> None:
     assert cli("terraform", "graph", "app", "-s", "dev").stdout.startswith("digraph")
 
 
+def test_on_a_new_machine_terraform_misses_nothing(cli: Cli, module: Path) -> None:
+    cache = Path(cli.environment["HOME"], ".cache/atmos/terraform/plugins")
+    for made in (False, True):
+        assert cache.exists() == made
+        done = cli("terraform", "version")
+        assert (done.exit, done.stderr) == (0, ""), made
+        host = cli("terraform", "logout", "app.example.com")
+        assert (host.exit, host.stderr) == (0, ""), made
+        cli("terraform", "init", "app", "-s", "dev")
+
+
 def test_a_host_is_left_as_terraform_leaves_it(cli: Cli, module: Path) -> None:
     told = "No credentials for app.example.com are stored."
     for stack in (None, "dev"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from wrapper.cli import args, terraform_answers, terraform_args
@@ -164,9 +165,12 @@ def _immediately(given: Globals, invocation: Invocation, world: World, host: str
         world.stdout.write(" ".join(argv) + "\n")
         return 0
     world.stdout.flush()
-    return process.replace(
-        argv, cwd=world.cwd, environ=environment(loaded.environ, loaded, world.cwd)
-    )
+    env = environment(loaded.environ, loaded, world.cwd)
+    cache = env.get("TF_PLUGIN_CACHE_DIR", "")
+    if cache != loaded.environ.get("TF_PLUGIN_CACHE_DIR") and not os.path.isdir(cache):
+        # Made by the first `init`; Terraform refuses one that is not there.
+        env = {key: value for key, value in env.items() if not key.startswith("TF_PLUGIN_CACHE_")}
+    return process.replace(argv, cwd=world.cwd, environ=env)
 
 
 def _clean_all(given: Globals, invocation: Invocation, world: World) -> int:
