@@ -63,9 +63,9 @@ def test_direnv_mise_and_a_prompt_work_before_and_after_ours(
     typist = opened(shell)
     export = SET.get(shell, "export {}={}")
     typist.type(export.format("MISE_TRUSTED_CONFIG_PATHS", both), *hooks, PROMPT[shell])
-    found = []
+    found, printed = [], ""
     for place in (both, machine.repo, machine.root, both, "/"):
-        typist.type(f"cd {place}")
+        printed += typist.type(f"cd {place}")
         found.append(
             tuple(_value(typist, each) for each in ("OF_DIRENV", "OF_MISE", "AWS_PROFILE"))
         )
@@ -74,7 +74,7 @@ def test_direnv_mise_and_a_prompt_work_before_and_after_ours(
         ("(none)", "(none)", "outer"),
         ("(none)", "(none)", "foreign profile"),
     )
-    assert found == [here, ours_only, away, here, away]
+    assert found == [here, ours_only, away, here, away], printed
     typist.type("fish --no-config -c 'exit 7'" if shell == "fish" else "(exit 7)")
     assert "7" in seen.read_text().split()
 
