@@ -26,9 +26,11 @@ def unpack(path: str, address: Address, target: str, largest: int, most: int) ->
             _zip(path, address, target, largest, most)
         else:
             _tar(path, address, target, largest, most)
-    except (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error) as error:
-        raise FetchError(f"cannot unpack {address.source}: {error}") from error
-    except (EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
+    except (
+        # RuntimeError: a password, or a way of packing that is not known.
+        tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error,
+        EOFError, OSError, RuntimeError, ValueError,
+    ) as error:  # fmt: skip
         raise FetchError(f"cannot unpack {address.source}: {error}") from error
 
 
