@@ -22,6 +22,8 @@ _VARIABLES = {
     "uppercase": "ATMOS_TERRAFORM_OUTPUT_UPPERCASE",
     "flatten": "ATMOS_TERRAFORM_OUTPUT_FLATTEN",
 }
+# Terraform's own formats of outputs.
+_OWN = ("-json", "--json", "-raw", "--raw")
 _PLANFILES = ("json", "yaml")
 
 
@@ -54,7 +56,7 @@ def _output(
     environ: Mapping[str, str],
     valued: frozenset[str],
 ) -> Invocation:
-    own = [word for word in invocation.arguments if word.lstrip("-") in ("json", "raw")]
+    own = [word for word in invocation.arguments if word.partition("=")[0] in _OWN]
     several = invocation.bulk is not None
     typed = next((f"--{flag.name}" for flag in OUTPUT if flag.name in given), "")
     variables = {} if own or several else {f: environ.get(v, "") for f, v in _VARIABLES.items()}

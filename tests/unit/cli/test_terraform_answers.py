@@ -25,6 +25,12 @@ def read(line: str, **environ: str) -> Invocation:
             Answer("output", "env", "f", "one", uppercase=True, flatten=True),
         ),
         ("output c -raw one", ("output", ("-raw", "one")), None),
+        # An output may be called like a format.
+        (
+            "output c json --format=env",
+            ("output", ("-json",)),
+            Answer("output", "env", name="json"),
+        ),
         (
             "generate planfile c -f plan -target x",
             ("plan", ("-target", "x")),
