@@ -56,6 +56,11 @@ def read(told: bytes) -> dict[str, Output]:
         raise StackError("terraform output gave no JSON") from error
 
 
+def values(told: bytes) -> dict[str, Any]:
+    """Return the values alone of what `read` reads. Raises: StackError."""
+    return {name: one.value for name, one in read(told).items()}
+
+
 def render(
     outputs: Mapping[str, Output],
     form: str,

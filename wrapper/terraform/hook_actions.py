@@ -183,11 +183,11 @@ def store(body: Mapping[str, Any], hook: Hook, hooks: Hooks, child: Child) -> No
 
 def _outputs(child: Child) -> Mapping[str, Any]:
     """Return the outputs as Terraform tells them, where it just ran. Raises: StackError."""
-    import json
     from subprocess import DEVNULL, PIPE
 
     from wrapper import children
     from wrapper.process import find
+    from wrapper.terraform import formats
 
     done = children.run(
         [child.argv[0], "output", "-json"],
@@ -197,9 +197,6 @@ def _outputs(child: Child) -> Mapping[str, Any]:
         stdin=DEVNULL,
         stdout=PIPE,
     )
-    try:
-        if done.returncode:
-            raise ValueError
-        return {name: one["value"] for name, one in json.loads(done.stdout or b"{}").items()}
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise StackError(f"{child.argv[0]} output -json gave no outputs") from error
+    if done.returncode:
+        raise StackError(f"{child.argv[0]} output -json gave no outputs")
+    return formats.values(done.stdout)

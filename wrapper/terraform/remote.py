@@ -135,7 +135,7 @@ def outputs(
     import subprocess
 
     from wrapper import children
-    from wrapper.terraform import running, steps
+    from wrapper.terraform import formats, running, steps
 
     if files.is_provided(component, config):
         from wrapper.terraform import workdir
@@ -165,8 +165,4 @@ def outputs(
         code, said = done.returncode, done.stdout
     if code:
         raise StackError(f"terraform output ended with exit code {code}")
-    try:
-        found = json.loads(said or b"{}")
-        return {key: one["value"] for key, one in found.items()}
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise StackError("terraform output gave no JSON") from error
+    return formats.values(said)
